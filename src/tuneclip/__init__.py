@@ -1,0 +1,36 @@
+"""tuneclip: fine-tune CLIP on your own pictures, prove that it got better, then search with it.
+
+Every verb of the command line is a function here of the same name (`import` is `import_dataset`); its keyword
+arguments are the fields of the settings class of that name, and it returns the frozen result that `--json` prints.
+Nothing heavy is imported before it is used.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "open_model": "tuneclip.model.open",
+    "open_dataset": "tuneclip.data.load",
+    "open_collection": "tuneclip.vectors.collection",
+    "TuneclipError": "tuneclip.errors",
+    "Project": "tuneclip.project",
+    **dict.fromkeys(("Record", "Hit", "Score", "Difference", "Finding"), "tuneclip.records"),
+}
+_VERBS = {"demo", "import_dataset", "train", "compare", "index", "search", "doctor"}
+__all__ = sorted([*_HOMES, *_VERBS])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _VERBS:
+        from tuneclip.verbs import VERBS, as_function
+
+        return as_function(VERBS["import" if name == "import_dataset" else name])
+    raise AttributeError(f"module 'tuneclip' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

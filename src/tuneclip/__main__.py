@@ -1,0 +1,5 @@
+"""`python -m tuneclip` is the command line."""
+
+from tuneclip.cli import main
+
+main()

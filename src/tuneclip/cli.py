@@ -1,0 +1,159 @@
+"""The command line: click commands made from the table of verbs and their settings. Light: no verb is imported here."""
+
+import dataclasses
+import json
+import logging
+import sys
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tuneclip import __version__
+from tuneclip.errors import TuneclipError, explain_os_error
+from tuneclip.project import Project
+from tuneclip.settings import described
+from tuneclip.verbs import VERBS, Verb
+
+
+class _Command(click.Command):
+    """Lets an option that may be given again take several values at once: `--models a b` is `--models a --models b`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        repeatable = {name for p in self.params if isinstance(p, click.Option) and p.multiple for name in p.opts}
+        spread: list[str] = []
+        current, fresh = None, False
+        for position, token in enumerate(args):
+            if token == "--":
+                spread += args[position:]
+                break
+            if token.startswith("-") and len(token) > 1:
+                current, fresh = (token, True) if token in repeatable else (None, False)
+            elif current and not fresh:
+                spread.append(current)
+            else:
+                fresh = False
+            spread.append(token)
+        return super().parse_args(ctx, spread)
+
+
+class _Verbs(click.Group):
+    """The group of verbs: each command is made when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return command(VERBS[cmd_name]) if cmd_name in VERBS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb.name, verb.summary) for verb in VERBS.values()])
+
+
+def command(verb: Verb) -> click.Command:
+    """The click command of a verb."""
+    hints = typing.get_type_hints(verb.settings)
+    parameters: list[click.Parameter] = [_parameter(field, hints[field.name]) for field in described(verb.settings)]
+    parameters.append(
+        click.Option(
+            ["--project"],
+            type=click.Path(path_type=Path),
+            default=Path(),
+            help="Project folder (default: here).",
+            envvar="TUNECLIP_PROJECT",
+        )
+    )
+    parameters.append(click.Option(["--json", "as_json"], is_flag=True, help="One JSON object on stdout."))
+    return _Command(
+        verb.name,
+        params=parameters,
+        help=verb.summary,
+        callback=lambda **options: _run(verb, **options),
+        context_settings={"auto_envvar_prefix": f"TUNECLIP_{verb.name.upper()}", "help_option_names": ["-h", "--help"]},
+    )
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
+    required = field.default is dataclasses.MISSING
+    kind, multiple = _click_type(hint)
+    default: dict[str, Any] = {} if required else {"default": field.default}
+    if field.metadata["kind"] == "argument":
+        return click.Argument([field.name], type=kind, required=required, **default)
+    flags = ["--" + field.name.replace("_", "-"), field.name]
+    if field.metadata["letter"]:
+        flags[0:0] = ["-" + field.metadata["letter"]]
+    if len(field.name) == 1:
+        flags.remove("--" + field.name)
+    text = field.metadata["help"]
+    if kind is click.BOOL:
+        return click.Option(flags, is_flag=True, help=text, **default)
+    shown = not required and field.default not in (None, ())
+    return click.Option(
+        flags, type=kind, multiple=multiple, required=required, show_default=shown, help=text, **default
+    )
+
+
+def _click_type(hint: Any) -> tuple[click.ParamType[Any], bool]:
+    """The click type of a field's annotation, and whether the option may be given several times."""
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        return _click_type(typing.get_args(hint)[0])[0], True
+    if origin is typing.Literal:
+        return click.Choice(typing.get_args(hint)), False
+    plain: dict[Any, click.ParamType[Any]] = {str: click.STRING, int: click.INT, float: click.FLOAT, bool: click.BOOL}
+    return plain.get(hint) or click.Path(path_type=Path), False
+
+
+def _run(verb: Verb, *, project: Path, as_json: bool, **options: Any) -> None:
+    result = verb.run(verb.settings(**options), Project(project))
+    if as_json:
+        print(json.dumps(dataclasses.asdict(result), ensure_ascii=False, default=str, allow_nan=False))
+        return
+    from rich.console import Console
+
+    result.show(Console(highlight=False, soft_wrap=not sys.stdout.isatty()))
+
+
+def _project_defaults(arguments: list[str]) -> dict[str, Any]:
+    """The tables of the project's `tuneclip.toml`, found before the verb is parsed."""
+    root = Path()
+    for flag, value in zip(arguments, arguments[1:], strict=False):
+        root = Path(value) if flag == "--project" else root
+    tables = Project(root).settings()
+    return {
+        verb: {key.replace("-", "_"): value for key, value in table.items()}
+        for verb, table in tables.items()
+        if isinstance(table, dict)
+    }
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="tuneclip")
+def program() -> None:
+    """Fine-tune CLIP on your own pictures, prove that it got better, then search with it."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit 0 done, 1 could not, 2 wrong usage, 130 stopped by the user."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("tuneclip").setLevel(logging.INFO)
+    try:
+        program.main(arguments, prog_name="tuneclip", standalone_mode=True, default_map=_project_defaults(arguments))
+    except TuneclipError as error:
+        _stop(f"error: {error}", 1)
+    except OSError as error:
+        mendable = explain_os_error(error)
+        if mendable is None:
+            raise
+        _stop(f"error: {mendable}", 1)
+
+
+def _stop(message: str, code: int) -> typing.NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(code)

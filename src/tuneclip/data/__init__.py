@@ -1,0 +1,1 @@
+"""From pictures and metadata to a sound dataset: read, load, augment."""

@@ -1,0 +1,1 @@
+"""How good is a model, and is it better? Metrics, intervals, comparison, report."""

@@ -1,0 +1,1 @@
+"""From a model to a collection that can be searched: embed, store, search."""

@@ -1,0 +1,82 @@
+"""The verbs: one row each. The command line and the Python names are both made from this table."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuneclip import settings
+from tuneclip.project import Project
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Where a verb lives and what it takes; `module` is imported only when the verb runs."""
+
+    name: str
+    module: str
+    function: str
+    settings: type
+    summary: str
+
+    def run(self, options: Any, project: Project) -> Any:
+        """Import the verb's module and run it with checked settings; returns its frozen result."""
+        function: Callable[[Any, Project], Any] = getattr(importlib.import_module(self.module), self.function)
+        return function(options, project)
+
+
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            "demo",
+            "tuneclip.demo",
+            "demo",
+            settings.Demo,
+            "The whole line on a drawn archive, offline, in under three minutes.",
+        ),
+        Verb(
+            "import",
+            "tuneclip.data.read",
+            "import_dataset",
+            settings.Import,
+            "Make a dataset from pictures and their metadata.",
+        ),
+        Verb("train", "tuneclip.model.train", "train", settings.Train, "Fine-tune a model on a dataset."),
+        Verb(
+            "compare",
+            "tuneclip.measure.compare",
+            "compare",
+            settings.Compare,
+            "Measure models against each other on a dataset, with intervals.",
+        ),
+        Verb(
+            "index", "tuneclip.vectors.embed", "index", settings.Index, "Embed a dataset's pictures into a collection."
+        ),
+        Verb("search", "tuneclip.vectors.search", "search", settings.Search, "Find pictures by words or by a picture."),
+        Verb(
+            "doctor",
+            "tuneclip.doctor",
+            "doctor",
+            settings.Doctor,
+            "Versions, devices, extras, and how to get what is missing.",
+        ),
+    )
+}
+
+
+def python_name(verb: str) -> str:
+    """The name of a verb in Python: `import` is a keyword there, so it is `import_dataset`."""
+    return "import_dataset" if verb == "import" else verb
+
+
+def as_function(verb: Verb) -> Callable[..., Any]:
+    """A Python function for a verb: takes the fields of its settings and `project`, returns the verb's result."""
+
+    def call(*arguments: Any, project: str | Path = ".", **options: Any) -> Any:
+        return verb.run(verb.settings(*arguments, **options), Project(Path(project)))
+
+    call.__name__ = call.__qualname__ = python_name(verb.name)
+    call.__doc__ = f"{verb.summary} Options: see `tuneclip.settings.{verb.settings.__name__}`."
+    return call

@@ -1,0 +1,1 @@
+"""How the packaged starter model was made; `python -m training.starter --help` says how to make it again."""
