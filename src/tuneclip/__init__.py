@@ -19,7 +19,25 @@ _HOMES = {
     **dict.fromkeys(("Record", "Hit", "Score", "Difference", "Finding"), "tuneclip.records"),
 }
 _VERBS = {"demo", "import_dataset", "train", "compare", "index", "search", "doctor"}
-__all__ = sorted([*_HOMES, *_VERBS])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [  # noqa: F822 - made by __getattr__
+    "Difference",
+    "Finding",
+    "Hit",
+    "Project",
+    "Record",
+    "Score",
+    "TuneclipError",
+    "compare",
+    "demo",
+    "doctor",
+    "import_dataset",
+    "index",
+    "open_collection",
+    "open_dataset",
+    "open_model",
+    "search",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import logging
 import sys
 import types
 import typing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,17 @@ class _Command(click.Command):
         repeatable = {name for p in self.params if isinstance(p, click.Option) and p.multiple for name in p.opts}
         spread: list[str] = []
         current, fresh = None, False
-        for position, token in enumerate(args):
-            if token == "--":
+        for position, word in enumerate(args):
+            if word == "--":
                 spread += args[position:]
                 break
-            if token.startswith("-") and len(token) > 1:
-                current, fresh = (token, True) if token in repeatable else (None, False)
+            if word.startswith("-") and len(word) > 1:
+                current, fresh = (word, True) if word in repeatable else (None, False)
             elif current and not fresh:
                 spread.append(current)
             else:
                 fresh = False
-            spread.append(token)
+            spread.append(word)
         return super().parse_args(ctx, spread)
 
 
@@ -122,7 +123,7 @@ def _run(verb: Verb, *, project: Path, as_json: bool, **options: Any) -> None:
 def _project_defaults(arguments: list[str]) -> dict[str, Any]:
     """The tables of the project's `tuneclip.toml`, found before the verb is parsed."""
     root = Path()
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in pairwise(arguments):
         root = Path(value) if flag == "--project" else root
     tables = Project(root).settings()
     return {

@@ -1,4 +1,4 @@
-"""Every option of every verb, once. Import-light: the command line, the Python functions and the docs are made from here.
+"""Every option of every verb, once. Import-light; the command line, the Python functions and the docs come from here.
 
 Order of precedence: the default here < `tuneclip.toml` of the project < environment (`TUNECLIP_TRAIN_MODEL=…`) < flag.
 """

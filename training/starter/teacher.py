@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .sources import VIEWS, Source, decode, read
+from .sources import VIEWS, Source, decode
 
 SIDE, TEACHER_SIDE = 96, 224  # px: the student's picture, the teacher's picture
 FEATURES, CLASSES = 1280, 1001
@@ -110,35 +110,38 @@ class Teacher:
         return (raw.astype(np.float32) - zero) * scale, self.interpreter.get_tensor(self.output)[0]
 
 
-def _watch(model: Path, source: Source, folder: Path, part: int, parts: int) -> None:
+def views_of(work: Path, source: Source, split: str) -> Views:
+    """The arrays of one split of a source: all its views of the training pictures, else only the centre."""
+    views = VIEWS[source.name] if split == "train" else 1
+    return open_views(work / "views" / f"{source.name}-{split}", len(source.pictures), views)
+
+
+def _watch(model: Path, source: Source, into: Views, part: int, parts: int) -> None:
     """Fill every chunk of this part that is not marked as done."""
-    views = VIEWS[source.name]
-    into = open_views(folder, len(source.pictures), views)
     teacher = Teacher(model)
     for chunk in range(part, len(into.done), parts):
         if into.done[chunk]:
             continue
         for index in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(source.pictures))):
-            pairs = crops(decode(source.pictures[index]), views, (list(VIEWS).index(source.name), index))
+            seed = (list(VIEWS).index(source.name), index)
+            pairs = crops(decode(source.pictures[index]), into.crops.shape[1], seed)
             for view, (small, large) in enumerate(pairs):
                 into.crops[index, view] = np.asarray(small)
                 into.features[index, view], into.scores[index, view] = teacher(large)
         into.done[chunk] = 1
 
 
-def watch(model: Path, data: Path, work: Path, processes: int = 2) -> None:
-    """Crop the training pictures of every source and ask the teacher; what is done already is skipped."""
-    for name in VIEWS:
-        source = read(data, name, "train")
-        open_views(work / name, len(source.pictures), VIEWS[name])
-        context = multiprocessing.get_context("fork")
-        workers = [
-            context.Process(target=_watch, args=(model, source, work / name, part, processes))
-            for part in range(processes)
-        ]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        if any(worker.exitcode for worker in workers):
-            raise RuntimeError(f"{name}: a process that asked the teacher failed; run the command again")
+def watch(model: Path, source: Source, into: Views, processes: int = 2) -> None:
+    """Crop the pictures of a source and ask the teacher about each crop; what is done already is skipped."""
+    if into.done.all():
+        return
+    context = multiprocessing.get_context("fork")
+    workers = [
+        context.Process(target=_watch, args=(model, source, into, part, processes)) for part in range(processes)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise RuntimeError(f"{source.name}: a process that asked the teacher failed; run the command again")

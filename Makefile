@@ -1,0 +1,28 @@
+# Every target makes its own virtual environment; nothing but Python 3.11 or newer and a package index is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check clean
+
+demo: $(READY)  ## the whole line on a drawn archive
+	$(BIN)/tuneclip demo tuneclip-demo
+
+test: $(READY)  ## the tests
+	$(BIN)/pytest -n 2
+
+check: $(READY)  ## format, lint, types, tests and docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt torch
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) tuneclip-demo dist

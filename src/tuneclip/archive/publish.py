@@ -1,0 +1,52 @@
+"""Draws the archive and writes it to disk as a museum would publish it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tuneclip.archive.choose import choose_find
+from tuneclip.archive.photograph import FINER, photograph
+from tuneclip.archive.potter import throw
+from tuneclip.archive.record import Find, published
+from tuneclip.archive.words import material
+
+_QUALITY = 88
+_TITLE = "The drawn archive: imaginary finds from imaginary sites"
+
+
+def draw_finds(finds: int, *, seed: int = 0, size: int = 256) -> Iterator[tuple[Find, Image.Image]]:
+    """Yield that many finds with their RGB pictures of `size` by `size` pixels; find i depends on (seed, i) only."""
+    for number in range(finds):
+        find = choose_find(seed, number)
+        yield find, picture(find, size)
+
+
+def picture(find: Find, size: int) -> Image.Image:
+    """The find's picture, RGB, `size` by `size` pixels: everything that the record says, and only that."""
+    random = np.random.default_rng((find.seed, find.number, 1))
+    scene = throw(find, size * FINER, random)
+    return photograph(find, scene, size, random)
+
+
+def draw_archive(folder: Path, finds: int, *, seed: int = 0, size: int = 256) -> Path:
+    """Draw that many finds into `folder/pictures` and write `folder/archive.json`, whose path is returned.
+
+    The same seed draws the same finds, and fewer finds are the first of more. The JSON is written last and renamed
+    into place, so that an archive with its JSON is complete. Raises OSError where the folder cannot be written.
+    """
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    entries = []
+    for find, image in draw_finds(finds, seed=seed, size=size):
+        image.save(folder / find.file, quality=_QUALITY)
+        entries.append(published(find, material=material(find)))
+    about = {"title": _TITLE, "site": "Poggio al Vento and others", "publisher": "tuneclip", "seed": seed}
+    target = folder / "archive.json"
+    beside = target.with_name("archive.json.part")
+    text = json.dumps({"archive": about, "finds": entries}, ensure_ascii=False, indent=1)
+    beside.write_text(text + "\n", encoding="utf-8")
+    os.replace(beside, target)
+    return target

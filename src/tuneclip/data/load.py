@@ -1,0 +1,86 @@
+"""Open a dataset: its records in memory, its pictures where they lie."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuneclip.errors import TuneclipError
+from tuneclip.project import DATASET_MANIFEST, METADATA, Project
+from tuneclip.records import Record
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Records with pictures below `path`; the order is that of the metadata file."""
+
+    name: str
+    path: Path
+    records: tuple[Record, ...]
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """How many records each split has: train, validation, test, then any other by name."""
+        counts: dict[str, int] = {}
+        for record in self.records:
+            counts[record.split] = counts.get(record.split, 0) + 1
+        return {name: counts[name] for name in sorted(counts, key=split_order)}
+
+    def split(self, name: str) -> tuple[Record, ...]:
+        """The records of a split; raises TuneclipError, naming the splits there are, when it has none of that name."""
+        found = tuple(record for record in self.records if record.split == name)
+        if not found:
+            expected = "one of " + ", ".join(self.splits)
+            raise TuneclipError(f"no split {name!r} in dataset {self.name!r}", where=self.path, expected=expected)
+        return found
+
+    def picture_path(self, record: Record) -> Path:
+        """Where the record's picture lies."""
+        return self.path / record.picture
+
+
+def split_order(name: str) -> tuple[int, str]:
+    """Sort key of a split's name: train, validation, test, then any other by name."""
+    usual = ("train", "validation", "test")
+    return (usual.index(name) if name in usual else len(usual), name)
+
+
+def open_dataset(name: str | Path, project: Project | str | Path = ".") -> Dataset:
+    """The dataset of that name in the project, or in that folder.
+
+    A folder that was not made here opens too, when it has the imagefolder layout (`metadata.jsonl` or `metadata.csv`
+    beside the pictures). Raises TuneclipError when there is none, or when its metadata are not what they should be.
+    """
+    project = project if isinstance(project, Project) else Project(Path(project))
+    path = project.dataset(str(name))
+    if not path.is_dir():
+        known = project.names("datasets")
+        hint = f"datasets here: {', '.join(known)}" if known else "tuneclip import SOURCE --to NAME"
+        raise TuneclipError(f"no dataset {str(name)!r}", where=path, hint=hint)
+    if not (path / DATASET_MANIFEST).is_file() or not (path / METADATA).is_file():
+        from tuneclip.data.foreign import foreign_records
+
+        return Dataset(path.resolve().name, path, foreign_records(path))
+    return Dataset(path.resolve().name, path, tuple(_records(path / METADATA)))
+
+
+def _records(path: Path) -> Iterator[Record]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield _record(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                where = f"{path}, line {number}"
+                raise TuneclipError(f"not a record: {error!r}", where=where, hint="import the dataset again") from error
+
+
+def _record(row: dict[str, Any]) -> Record:
+    return Record(
+        id=row["id"],
+        picture=row["file_name"],
+        captions=tuple(row["captions"]),
+        metadata=row.get("metadata") or {},
+        group=row["group"],
+        split=row["split"],
+    )

@@ -1,0 +1,217 @@
+"""One door for every picture: limits before decoding, then upright 8-bit RGB, whatever the file holds."""
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps
+
+from tuneclip.errors import TuneclipError
+
+MAX_BYTES = 512 * 2**20
+MAX_PIXELS = 100_000_000  # 300 MB as RGB; Pillow itself warns from 89 and refuses from 179 million
+# What a photograph or scan comes in. EPS and WMF are left out: they start other programs.
+EXTENSIONS = {
+    "JPEG": ".jpg",
+    "MPO": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "BMP": ".bmp",
+    "DIB": ".bmp",
+    "PPM": ".ppm",
+    "AVIF": ".avif",
+    "JPEG2000": ".jp2",
+    "TGA": ".tga",
+    "PCX": ".pcx",
+    "ICO": ".ico",
+    "PSD": ".psd",
+    "QOI": ".qoi",
+    "HEIF": ".heic",
+    "JXL": ".jxl",
+}
+SUFFIXES = frozenset(EXTENSIONS.values()) | {".jpeg", ".jpe", ".jfif", ".tiff", ".pgm", ".pnm", ".jpx", ".j2k", ".heif"}
+_WHITE = (255, 255, 255, 255)
+_ADD_ONS = {b"ftyphei": "pillow-heif", b"ftypmif1": "pillow-heif", b"JXL ": "pillow-jxl-plugin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded picture: upright RGB, and the format that the bytes really are."""
+
+    image: Image.Image
+    format: str
+
+    @property
+    def extension(self) -> str:
+        """The file extension that belongs to the format."""
+        return EXTENSIONS[self.format]
+
+
+def load_picture(source: Path | bytes | Image.Image) -> Image.Image:
+    """The picture as upright RGB (EXIF orientation applied), fully decoded.
+
+    Grey, palette, alpha (over white), CMYK and 16-bit become 8-bit RGB; of an animation the first frame is taken.
+    Raises TuneclipError, naming the file, when it is missing, not a picture, truncated, or larger than `MAX_BYTES`
+    or `MAX_PIXELS`. An image that is given is not changed.
+    """
+    if isinstance(source, Image.Image):
+        with _guarded("picture"):
+            return _upright_rgb(source.copy())
+    if isinstance(source, bytes):
+        return decode(source).image
+    return decode(read_bytes(source), where=source).image
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a picture file; raises TuneclipError when it is missing, empty or too large to be one."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise TuneclipError(f"picture file of {size / 2**20:,.0f} MiB is over the limit", where=path)
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise TuneclipError("no such picture", where=path) from error
+    except IsADirectoryError as error:
+        raise TuneclipError("a folder, not a picture", where=path) from error
+
+
+def decode(data: bytes, where: object = "picture") -> Decoded:
+    """Decode the bytes of one picture file; raises TuneclipError, naming `where`, when that cannot be done."""
+    if not data:
+        raise TuneclipError("the picture file is empty", where=where)
+    if len(data) > MAX_BYTES:
+        raise TuneclipError(f"picture of {len(data) / 2**20:,.0f} MiB is over the limit", where=where)
+    with _guarded(where, data), Image.open(io.BytesIO(data), formats=_formats()) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise TuneclipError(f"{width} × {height} pixels are over the limit of {MAX_PIXELS:,}", where=where)
+        format_name = image.format or "JPEG"
+        return Decoded(_upright_rgb(image), format_name)
+
+
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in EXTENSIONS if name in Image.OPEN]
+
+
+@contextmanager
+def _guarded(where: object, data: bytes = b"") -> Iterator[None]:
+    """Turn whatever a decoder says of damaged bytes into one TuneclipError, and keep its warnings quiet."""
+    try:
+        with _QUIET:
+            yield
+    except TuneclipError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, KeyError and more
+        raise TuneclipError(_reason(error, data), where=where) from error
+
+
+def _reason(error: Exception, data: bytes) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        for mark, package in _ADD_ONS.items():
+            if mark in data[:16]:
+                return f"a picture format that needs an add-on: pip install {package}, and register it with Pillow"
+        return "not a picture, or a format that is not read here"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more pixels than the limit of {MAX_PIXELS:,}"
+    return f"damaged picture: {error or type(error).__name__}"
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    if ImageFile.LOAD_TRUNCATED_IMAGES and isinstance(image, ImageFile.ImageFile):
+        _refuse_truncated(image)
+    image.load()
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # damaged EXIF raises a zoo of errors; the pixels are still good
+        image.info.pop("exif", None)
+    rgb = _to_rgb(image)
+    return rgb.copy() if rgb is image else rgb
+
+
+def _refuse_truncated(image: ImageFile.ImageFile) -> None:
+    """Another library of the process lets Pillow fill torn JPEGs with grey; hold on to the end mark instead."""
+    if image.format == "JPEG" and image.fp is not None:
+        here = image.fp.tell()
+        image.fp.seek(0)
+        complete = b"\xff\xd9" in image.fp.read()[-4096:]
+        image.fp.seek(here)
+        if not complete:
+            raise OSError("image file is truncated")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        front = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", front.size, _WHITE), front).convert("RGB")
+    if image.mode == "LAB":
+        return _lab_to_rgb(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_bytes(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Map samples of more than 8 bits to 0…255: 16-bit by its full range, anything else by its own extremes."""
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        low, high = 0.0, 65535.0
+    else:
+        values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+        low, high = _range(float(values.min()), float(values.max()), whole=bool((values == np.rint(values)).all()))
+    scaled = (values.astype(np.float64) - low) * (255.0 / ((high - low) or 1.0))
+    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+
+
+def _range(low: float, high: float, *, whole: bool) -> tuple[float, float]:
+    """The range that the samples were meant to span: a standard one where they fit, else their own."""
+    if low < 0 or high > 65535:
+        return low, high
+    if not whole:
+        return (0.0, 1.0) if high <= 1 else (0.0, 255.0) if high <= 255 else (0.0, 65535.0)
+    return (0.0, 255.0) if high <= 255 else (0.0, 65535.0)
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    if converted is None:
+        raise ValueError("Lab colours cannot be converted")
+    return converted
+
+
+class _Quiet:
+    """Ignores Pillow's warnings while any thread decodes.
+
+    `warnings.catch_warnings` is not safe with threads (the last one out may restore another's filters), so the filter
+    is set by the first thread that enters and taken away by the last that leaves.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+        self.filter: Any = None
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                self.filter = warnings.filters[0]
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and self.filter in warnings.filters:
+                warnings.filters.remove(self.filter)  # type: ignore[attr-defined]
+
+
+_QUIET = _Quiet()

@@ -1,0 +1,139 @@
+"""Recognise what a source is, and read it row by row."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from tuneclip.data import parquet, table
+from tuneclip.data.picture import SUFFIXES
+from tuneclip.data.row import Row, flatten
+from tuneclip.data.split import split_in_path
+from tuneclip.errors import TuneclipError
+from tuneclip.project import DATASET_MANIFEST, SKIPPED
+
+Reader = Callable[[Path], Iterator[tuple[dict[str, Any], str | None]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one format with their splits; `rows` may be called again and reads them from the start."""
+
+    format: str
+    where: Path
+    files: tuple[tuple[Path, str | None], ...]
+    reader: Reader
+    typed: bool = True
+    """False where every value is text (CSV), so that numbers are recognised by how they look."""
+    note: str = ""
+    total: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the source lies in."""
+        return self.where if self.where.is_dir() else self.where.parent
+
+    def rows(self) -> Iterator[Row]:
+        """All rows in the order of the files."""
+        for path, split in self.files:
+            inside = path.relative_to(self.where) if self.where.is_dir() and path != self.where else Path(path.name)
+            for number, (fields, problem) in enumerate(self.reader(path), 1):
+                yield Row(
+                    where=f"{inside.as_posix()}, record {number}",
+                    fields=flatten(fields),
+                    split=split,
+                    problem=problem,
+                    key=f"{split or inside.stem}/{number:06}",
+                )
+
+
+def recognise(path: Path, records: str | None = None) -> Source:
+    """What `path` is; raises TuneclipError when nothing readable is there, or when it could be two things."""
+    if not path.exists():
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = get_close_matches(path.name, names, n=1)
+        raise TuneclipError("no such file or folder", where=path, hint=f"did you mean {near[0]}?" if near else None)
+    if path.is_file():
+        return _of_files(path, [path], records)
+    files = sorted(found for found in path.rglob("*") if found.is_file() and not _hidden(found, path))
+    if not files:
+        raise TuneclipError("the folder is empty", where=path, expected="pictures with metadata, or parquet files")
+    for wanted in (_metadata, _parquet, _tables):
+        chosen = wanted(files, path)
+        if chosen:
+            return _of_files(path, chosen, records)
+    return _class_folders(path, files)
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
+
+
+def _metadata(files: list[Path], folder: Path) -> list[Path]:
+    """The metadata files of an imagefolder: one beside the pictures, or one in each split's folder."""
+    found = [path for path in files if path.name in ("metadata.jsonl", "metadata.csv")]
+    root = [path for path in found if path.parent == folder]
+    return root[:1] or [path for path in found if path.suffix == found[0].suffix]
+
+
+def _parquet(files: list[Path], _: Path) -> list[Path]:
+    return [path for path in files if path.suffix.lower() == ".parquet"]
+
+
+def _tables(files: list[Path], folder: Path) -> list[Path]:
+    ours = (DATASET_MANIFEST, SKIPPED)
+    found = [p for p in files if p.parent == folder and p.suffix.lower() in table.FORMATS and p.name not in ours]
+    if len(found) < 2:
+        return found
+    splits = [split_in_path(path.name) for path in found]
+    if None not in splits and len({path.suffix.lower() for path in found}) == 1:
+        return found
+    names = ", ".join(path.name for path in found)
+    raise TuneclipError(f"several metadata files: {names}", where=folder, hint=f"name one: tuneclip import {found[0]}")
+
+
+def _of_files(where: Path, files: list[Path], records: str | None) -> Source:
+    suffix = files[0].suffix.lower()
+    if suffix == ".parquet":
+        splits = [split_in_path(_inside(path, where)) for path in files]
+        total = parquet.count(files)
+        return Source("Hugging Face parquet", where, tuple(zip(files, splits, strict=True)), parquet.read, total=total)
+    if suffix not in table.FORMATS:
+        known = ", ".join([*table.FORMATS, ".parquet"])
+        raise TuneclipError(f"cannot read {suffix or 'such'} files", where=where, expected=f"a folder or {known}")
+    name, read = table.FORMATS[suffix]
+    splits = [split_in_path(_inside(path, where)) if where.is_dir() else None for path in files]
+    if suffix in table.WHOLE_FILES:
+        chosen = {path: table.list_of_records(path, records) for path in files}
+        note = "; ".join(dict.fromkeys(note for _, note in chosen.values() if note))
+        return Source(name, where, tuple(zip(files, splits, strict=True)), lambda path: table.objects(chosen[path][0]), note=note)
+    return Source(name, where, tuple(zip(files, splits, strict=True)), read, typed=suffix not in table.UNTYPED)
+
+
+def _inside(path: Path, where: Path) -> str:
+    return path.relative_to(where).as_posix() if where.is_dir() else path.name
+
+
+def _class_folders(where: Path, files: list[Path]) -> Source:
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+    if not pictures:
+        expected = "pictures, parquet, or a table (" + ", ".join(table.FORMATS) + ")"
+        raise TuneclipError("no pictures and no metadata in the folder", where=where, expected=expected)
+    if all(path.parent == where for path in pictures):
+        raise TuneclipError(
+            f"{len(pictures)} pictures without metadata",
+            where=where,
+            expected="metadata.jsonl or metadata.csv beside them, or a folder for each class",
+        )
+    tops = {path: path.relative_to(where).parts[0] for path in pictures}
+    splits = {top: split_in_path(top) for top in set(tops.values())}
+    given = all(splits.values())  # train/cat/1.jpg, test/cat/2.jpg
+    depth = 2 if given else 1  # a picture that lies above the class folders has no class
+    labelled = {path: path.parent.name if len(path.relative_to(where).parts) > depth else None for path in pictures}
+
+    def read(path: Path) -> Iterator[tuple[dict[str, Any], str | None]]:
+        yield {"file_name": path.relative_to(where).as_posix(), "label": labelled[path]}, None
+
+    chosen = tuple((path, splits[tops[path]] if given else None) for path in pictures)
+    return Source("class folders", where, chosen, read, total=len(chosen))

@@ -1,0 +1,79 @@
+"""Where a run stands: weights, moments, generator and position, in one safetensors file that is replaced whole."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+
+from tuneclip.errors import TuneclipError
+from tuneclip.project import write_bytes
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+@dataclass
+class Position:
+    """How far a run is; everything else of it follows from the seed."""
+
+    epoch: int = 0
+    """Epochs that are finished, validation included."""
+    batch: int = 0
+    """Batches done of the next epoch."""
+    best_epoch: int = 0
+    best_value: float = -1.0
+    """Mean validation recall of the best epoch; epoch 0 is the base."""
+    epoch_losses: list[float] = field(default_factory=list)
+    """Losses of the batches done of the next epoch."""
+    curve: list[float] = field(default_factory=list)
+    """Mean validation recall of the base and of every finished epoch."""
+    seconds: float = 0.0
+
+
+def save_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
+    """Replace the checkpoint at `path`; a kill leaves the old one or the new one."""
+    tensors = {f"weight/{name}": tensor for name, tensor in model.state_dict().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"moment/{number}/{key}": state[key] for key in MOMENTS}
+    tensors["generator"] = torch.get_rng_state()
+    flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    write_bytes(path, save(flat, metadata={"position": json.dumps(asdict(position))}))
+
+
+def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+    """Put model, optimizer and generator back to where `path` was written; raises TuneclipError when it is torn."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            position = Position(**json.loads(file.metadata()["position"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise TuneclipError(
+            f"the checkpoint cannot be read: {error}", where=path, hint="remove it and train anew"
+        ) from error
+    model.load_state_dict(
+        {name.removeprefix("weight/"): t for name, t in tensors.items() if name.startswith("weight/")}
+    )
+    states: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("moment/"):
+            _, number, key = name.split("/")
+            states.setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["generator"])
+    return position
+
+
+def save_weights(path: Path, model: torch.nn.Module) -> None:
+    """Replace the weights at `path`."""
+    flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    write_bytes(path, save(flat))
+
+
+def load_weights(path: Path, model: torch.nn.Module) -> None:
+    """Put the weights at `path` into the model."""
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(path))

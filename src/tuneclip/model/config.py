@@ -1,0 +1,92 @@
+"""The training config from a JSON or TOML file: every key known, every value of its type, or a clear error."""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from tuneclip.errors import TuneclipError
+from tuneclip.project import read_json
+from tuneclip.settings import TrainingConfig
+
+_AT_LEAST = {
+    "batch_size": 2,
+    "num_epochs": 1,
+    "early_stopping_epochs": 1,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "warmup": 0,
+    "gradient_clip": 0,
+    "eps": 0,
+    "checkpoint_seconds": 0,
+}
+
+
+def read_config(path: Path | None) -> TrainingConfig:
+    """The config in `path`, defaults where it is silent (`{}` or None: all defaults).
+
+    Raises TuneclipError for a file that is neither JSON nor TOML, an unknown key (naming the nearest), a wrong value.
+    """
+    if path is None:
+        return TrainingConfig()
+    values = _read(path)
+    hints = typing.get_type_hints(TrainingConfig)
+    for key in values:
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1, 0.5)
+            expected = f"{near[0]!r}" if near else f"one of {', '.join(hints)}"
+            raise TuneclipError(f"unknown config key {key!r}", where=path, expected=expected)
+    return TrainingConfig(**{key: _checked(key, value, hints[key], path) for key, value in values.items()})
+
+
+def merged(config: TrainingConfig, *, model: str, batch_size: int | None) -> TrainingConfig:
+    """The config with what was given as flags, which win."""
+    return dataclasses.replace(config, model_name=model, batch_size=batch_size or config.batch_size)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() != ".toml":
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise TuneclipError(
+                "the config is not a JSON object", where=path, expected='something like {"num_epochs": 3}'
+            )
+        return values
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TuneclipError("no such file", where=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TuneclipError(f"not valid TOML: {error}", where=path) from error
+
+
+def _checked(key: str, value: Any, hint: Any, path: Path) -> Any:
+    """`value` if it is what `hint` says, numbers widened and lists made tuples."""
+    if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
+        hint = typing.get_args(hint)[0]
+    if typing.get_origin(hint) is tuple and isinstance(value, list):
+        parts = typing.get_args(hint)
+        if len(parts) == len(value):
+            return tuple(_checked(key, part, kind, path) for part, kind in zip(value, parts, strict=True))
+    if typing.get_origin(hint) is typing.Literal and value in typing.get_args(hint):
+        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is float and number and value >= _AT_LEAST.get(key, 0):
+        return float(value)
+    if hint in (bool, str, int) and type(value) is hint and (hint is not int or value >= _AT_LEAST.get(key, 0)):
+        return value
+    raise TuneclipError(f"config key {key!r} cannot be {value!r}", where=path, expected=_expectation(key, hint))
+
+
+def _expectation(key: str, hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(typing.get_args(hint))}"
+    if typing.get_origin(hint) is tuple:
+        return f"a list of {len(typing.get_args(hint))} numbers"
+    name = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[hint]
+    return f"{name} of at least {_AT_LEAST[key]}" if key in _AT_LEAST else name

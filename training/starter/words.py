@@ -1,0 +1,83 @@
+"""The starter's own byte-pair tokenizer and the prompt templates for class names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import pre_tokenizers
+from tokenizers.trainers import BpeTrainer
+from transformers import CLIPTokenizer
+
+from .sources import Source
+
+Tokens = NDArray[np.int64]  # (texts, length), filled up with the end token
+
+VOCABULARY = 6000
+LONGEST = 77  # tokens, as in the CLIP of Radford et al. (arXiv 2103.00020)
+START, END = "<|startoftext|>", "<|endoftext|>"
+TEMPLATES = (
+    "a photo of a {}",
+    "a picture of the {}",
+    "a close-up photo of a {}",
+    "a photo of the {}",
+    "a blurry photo of a {}",
+    "a small photo of a {}",
+    "there is a {} in this picture",
+    "a {}",
+    "{}",
+)
+FOR_JUDGING = TEMPLATES[:3]
+
+
+def learn_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
+    """Learn a byte-pair vocabulary (Sennrich et al., arXiv 1508.07909) on `texts`, save it in `folder`, return it.
+
+    The end token gets the highest id, so that both of CLIP's ways to find it in a text work.
+    """
+    learner = CLIPTokenizer().backend_tokenizer
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = BpeTrainer(
+        vocab_size=VOCABULARY - len(alphabet) - 2, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
+    )
+    learner.train_from_iterator(texts, trainer)
+    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *("".join(pair) for pair in merges), START, END]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LONGEST).save_pretrained(folder)
+    return CLIPTokenizer.from_pretrained(folder)
+
+
+def encode(tokenizer: CLIPTokenizer, texts: list[str], longest: int = LONGEST) -> Tokens:
+    """Token ids of `texts`, cut to `longest` and padded to the longest of them."""
+    ids = tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="np")["input_ids"]
+    return np.asarray(ids, dtype=np.int64)
+
+
+def drop_words(tokens: Tokens, share: float, random: np.random.Generator) -> Tokens:
+    """Leave out a random `share` of the tokens between start and end, and cut what then is padding only."""
+    end = tokens.max()
+    length = (tokens != end).sum(1)  # position of the first end token
+    position = np.arange(tokens.shape[1])
+    gone = (random.random(tokens.shape) < share) & (position > 0) & (position < length[:, None])
+    order = np.argsort(np.where(gone, tokens.shape[1] + position, position), axis=1)
+    kept = np.take_along_axis(np.where(gone, end, tokens), order, axis=1)
+    return kept[:, : int((kept != end).sum(1).max()) + 1]
+
+
+def all_names(sources: list[Source]) -> dict[str, list[str]]:
+    """The names of every class of every source; a class that two sources share keeps the names of both."""
+    names: dict[str, list[str]] = {}
+    for source in sources:
+        for label, found in source.names.items():
+            names[label] = list(dict.fromkeys([*names.get(label, []), *found]))
+    return names
+
+
+def texts_to_learn_from(sources: list[Source]) -> list[str]:
+    """Every caption, and every class name in every template."""
+    captions = [caption for source in sources for own in source.captions for caption in own]
+    names = [name for found in all_names(sources).values() for name in found]
+    return captions + [template.format(name) for template in TEMPLATES for name in names]
