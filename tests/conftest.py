@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-WORDS = "a an the of with and red black white brown green small large old clay bronze bowl jug coin lamp fibula amphora".split()  # noqa: SIM905
+WORDS = ["a red clay bowl with a foot", "a small black bronze coin", "an old green lamp", "the white amphora"]
 BASE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 PICTURE = {"image_size": 32, "patch_size": 8}
 

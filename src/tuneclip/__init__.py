@@ -19,7 +19,7 @@ _HOMES = {
     **dict.fromkeys(("Record", "Hit", "Score", "Difference", "Finding"), "tuneclip.records"),
 }
 _VERBS = {"demo", "import_dataset", "train", "compare", "index", "search", "doctor"}
-__all__ = [  # noqa: F822 - made by __getattr__
+__all__ = [
     "Difference",
     "Finding",
     "Hit",

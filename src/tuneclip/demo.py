@@ -14,7 +14,7 @@ from tuneclip.records import Difference, Score
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuneclip.measure.compare import Compared
+    from tuneclip.measure.compare import Comparison
     from tuneclip.vectors.search import Found
 
 logger = logging.getLogger("tuneclip")
@@ -27,20 +27,25 @@ class Demonstrated:
     """What `demo` did: figures of both models, three searches, the report."""
 
     report: str
-    scores: list[Score]
-    differences: list[Difference]
+    scores: tuple[Score, ...]
+    differences: tuple[Difference, ...]
     seconds: float
     project: str
-    compared: "Compared"
-    searches: "list[Found]"
+    compared: "Comparison"
+    searches: "tuple[Found, ...]"
 
     def show(self, console: "Console") -> None:
         """The table, three searches and where to look next."""
         self.compared.show(console)
         for found in self.searches:
             found.show(console)
-        console.print(f"\nThe whole line took {self.seconds:.0f} s. Look at the report: {Path(self.report).as_uri()}", soft_wrap=True)
-        console.print(f"Search yourself: tuneclip search finds 'green glass beaker' --project {self.project}", soft_wrap=True)
+        console.print(
+            f"\nThe whole line took {self.seconds:.0f} s. Look at the report: {Path(self.report).as_uri()}",
+            soft_wrap=True,
+        )
+        console.print(
+            f"Search yourself: tuneclip search finds 'green glass beaker' --project {self.project}", soft_wrap=True
+        )
 
 
 def demo(options: settings.Demo, project: Project) -> Demonstrated:
@@ -64,11 +69,13 @@ def demo(options: settings.Demo, project: Project) -> Demonstrated:
     _say(4, "compare: the starter against the tuned model, on finds that neither has seen")
     phrases = place.root / "phrases.txt"
     write_text(phrases, "".join(phrase + "\n" for phrase in PHRASES))
-    compared = compare(settings.Compare(dataset="finds", models=("starter", "tuned"), phrases=phrases, seed=options.seed), place)
+    compared = compare(
+        settings.Compare(dataset="finds", models=("starter", "tuned"), phrases=phrases, seed=options.seed), place
+    )
     _say(5, "index: every find as a vector of the tuned model")
     index(settings.Index(dataset="finds", model="tuned"), place)
     _say(6, "search")
-    searches = [search(settings.Search(collection="finds", text=phrase, k=5), place) for phrase in PHRASES]
+    searches = tuple(search(settings.Search(collection="finds", text=phrase, k=5), place) for phrase in PHRASES)
     return Demonstrated(
         report=str(compared.report),
         scores=compared.scores,
@@ -82,7 +89,11 @@ def demo(options: settings.Demo, project: Project) -> Demonstrated:
 
 def _enter(root: Path) -> Project:
     mark = root / SETTINGS
-    if root.is_dir() and any(root.iterdir()) and not (mark.is_file() and mark.read_text(encoding="utf-8").startswith(MARK)):
+    if (
+        root.is_dir()
+        and any(root.iterdir())
+        and not (mark.is_file() and mark.read_text(encoding="utf-8").startswith(MARK))
+    ):
         raise TuneclipError("the folder is not empty", where=root, hint="name a new one: tuneclip demo NEW-FOLDER")
     write_text(mark, MARK)
     return Project(root)

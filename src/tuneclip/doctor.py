@@ -39,17 +39,19 @@ class Examined:
     cores: int
     memory_bytes: int
     disk_free_bytes: int
-    devices: list[str]
+    devices: tuple[str, ...]
     training_precision: str
     starter: bool
-    packages: list[Package]
-    missing: list[str]
+    packages: tuple[Package, ...]
+    missing: tuple[str, ...]
 
     def show(self, console: "Console") -> None:
         """A page for people."""
         console.print(f"tuneclip {self.tuneclip} · Python {self.python} · {self.system}")
         memory, free = self.memory_bytes / 2**30, self.disk_free_bytes / 2**30
-        console.print(f"processor {self.processor} · {self.cores} cores · {memory:.0f} GiB memory · {free:.0f} GiB disk free")
+        console.print(
+            f"processor {self.processor} · {self.cores} cores · {memory:.0f} GiB memory · {free:.0f} GiB disk free"
+        )
         console.print(f"devices {', '.join(self.devices)} · training in {self.training_precision}")
         console.print(f"starter model {'is here' if self.starter else 'is missing: reinstall tuneclip'}")
         for package in self.packages:
@@ -61,7 +63,7 @@ class Examined:
 def doctor(options: Doctor, project: Project) -> Examined:
     """Look at versions, devices and extras; never fails, works where libraries are missing."""
     del options
-    packages = [_package(line) for line in sorted(requires("tuneclip") or [])]
+    packages = tuple(_package(line) for line in sorted(requires("tuneclip") or []))
     devices, precision, processor = _devices()
     place = project.root if project.root.is_dir() else Path()
     return Examined(
@@ -76,7 +78,7 @@ def doctor(options: Doctor, project: Project) -> Examined:
         training_precision=precision,
         starter=STARTER.is_file(),
         packages=packages,
-        missing=[package.name for package in packages if package.version is None and not package.extra],
+        missing=tuple(package.name for package in packages if package.version is None and not package.extra),
     )
 
 
@@ -95,7 +97,7 @@ def _package(requirement: str) -> Package:
     return Package(name, found, extra, install)
 
 
-def _devices() -> tuple[list[str], str, str]:
+def _devices() -> tuple[tuple[str, ...], str, str]:
     """Devices that torch can use, the precision training takes there, the processor's name."""
     try:
         import torch
@@ -104,12 +106,12 @@ def _devices() -> tuple[list[str], str, str]:
         from tuneclip.model.encode import best_device
         from tuneclip.settings import TrainingConfig
     except ImportError as error:
-        return [f"none: {error}"], "nothing", platform.machine()
+        return (f"none: {error}",), "nothing", platform.machine()
     device = best_device()
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     names += ["Apple MPS"] if torch.backends.mps.is_available() else []
     processor = str(torch.cpu.get_capabilities().get("cpu_name") or platform.machine())
-    return [*names, "cpu"], precision(TrainingConfig(), torch.device(device)), processor
+    return (*names, "cpu"), precision(TrainingConfig(), torch.device(device)), processor
 
 
 def _memory() -> int:

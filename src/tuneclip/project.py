@@ -89,10 +89,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     """As `write_text`, for bytes; the data are on the disk before the name points to them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path)
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        error.filename = error.filename or str(path)
+        raise
     temporary.replace(path)
 
 

@@ -48,7 +48,9 @@ def test_a_mirror_happens_only_where_it_may() -> None:
         (("a leftover bright bowl",), {}, True),
     ],
 )
-def test_sides_and_inscriptions_forbid_the_mirror(captions: tuple[str, ...], metadata: dict[str, str], allowed: bool) -> None:
+def test_sides_and_inscriptions_forbid_the_mirror(
+    captions: tuple[str, ...], metadata: dict[str, str], allowed: bool
+) -> None:
     assert may_mirror(Record("x", "x.jpg", captions, metadata)) is allowed
 
 

@@ -51,6 +51,8 @@ def test_help_answers_within_300_milliseconds() -> None:
     times = []
     for _ in range(7):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "tuneclip", "--help"], capture_output=True, check=True, env=dict(os.environ))
+        subprocess.run(
+            [sys.executable, "-m", "tuneclip", "--help"], capture_output=True, check=True, env=dict(os.environ)
+        )
         times.append(time.perf_counter() - began)
     assert min(times) < 0.3, times

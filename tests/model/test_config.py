@@ -17,7 +17,13 @@ def test_an_empty_config_keeps_all_defaults(tmp_path: Path) -> None:
 
 def test_the_keys_of_a_nightly_pipeline_are_read(tmp_path: Path) -> None:
     values = {"batch_size": 128, "num_epochs": 20, "early_stopping": True, "early_stopping_epochs": 5}
-    values |= {"learning_rate": 5e-7, "betas": [0.9, 0.98], "weight_decay": 0.01, "embeddings_size": 512, "model_name": "x"}
+    values |= {
+        "learning_rate": 5e-7,
+        "betas": [0.9, 0.98],
+        "weight_decay": 0.01,
+        "embeddings_size": 512,
+        "model_name": "x",
+    }
     (tmp_path / "c.json").write_text(json.dumps(values))
     config = read_config(tmp_path / "c.json")
     assert (config.batch_size, config.learning_rate, config.betas) == (128, 5e-7, (0.9, 0.98))

@@ -11,7 +11,12 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 import tuneclip
 from tuneclip.errors import TuneclipError
 
-TEXTS = ["a red bowl", "the large white amphora, with a very long caption that goes on and on and on and on", "", "Ünïcode ✓"]
+TEXTS = [
+    "a red bowl",
+    "the large white amphora, with a very long caption that goes on and on and on and on",
+    "",
+    "Ünïcode ✓",
+]
 
 
 def pictures(count: int = 5) -> list[Image.Image]:
@@ -24,7 +29,9 @@ def test_vectors_are_those_of_transformers(family: str, request: pytest.FixtureR
     folder: Path = request.getfixturevalue(family)
     encoder = tuneclip.open_model(folder)
     model = AutoModel.from_pretrained(folder).eval()
-    tokens = AutoTokenizer.from_pretrained(folder)(TEXTS, padding="max_length", truncation=True, max_length=24, return_tensors="pt")
+    tokens = AutoTokenizer.from_pretrained(folder)(
+        TEXTS, padding="max_length", truncation=True, max_length=24, return_tensors="pt"
+    )
     values = AutoImageProcessor.from_pretrained(folder)(images=pictures(), return_tensors="pt")
     with torch.inference_mode():
         theirs = [model.get_text_features(**tokens).pooler_output, model.get_image_features(**values).pooler_output]

@@ -16,7 +16,9 @@ def random_logits(size: int = 7) -> torch.Tensor:
 def test_without_twins_the_softmax_loss_is_clips_cross_entropy() -> None:
     logits = random_logits()
     target = torch.arange(7)
-    plain = (torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(logits.T, target)) / 2
+    plain = (
+        torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(logits.T, target)
+    ) / 2
     assert softmax_loss(logits, torch.eye(7, dtype=torch.bool)).item() == pytest.approx(plain.item(), abs=1e-6)
 
 

@@ -15,7 +15,9 @@ SIZES = [(50, 70), (33, 32), (200, 100), (32, 32), (20, 31), (1, 90)]
 
 @pytest.mark.parametrize("family", ["tiny_model", "tiny_siglip"])
 @pytest.mark.parametrize("size", SIZES)
-def test_pixel_values_are_those_of_transformers(family: str, size: tuple[int, int], request: pytest.FixtureRequest) -> None:
+def test_pixel_values_are_those_of_transformers(
+    family: str, size: tuple[int, int], request: pytest.FixtureRequest
+) -> None:
     folder = request.getfixturevalue(family)
     noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
     picture = Image.fromarray(noise)

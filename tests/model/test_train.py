@@ -55,7 +55,9 @@ def test_loss_and_gradient_are_those_of_a_plain_reference_step(
 
     reference = CLIPModel.from_pretrained(loaded.path, dtype=torch.float32)
     by_picture = {record.picture: record for record in distinct}
-    chosen = [next(c for c in by_picture[p].captions if c == k) for p, k in zip(batch.pictures, batch.captions, strict=True)]
+    chosen = [
+        next(c for c in by_picture[p].captions if c == k) for p, k in zip(batch.pictures, batch.captions, strict=True)
+    ]
     tokenizer = AutoTokenizer.from_pretrained(loaded.path)
     tokens = tokenizer(chosen, padding="max_length", max_length=loaded.context, truncation=True, return_tensors="pt")
     plain = reference(**tokens, pixel_values=batch.pixels, return_loss=True).loss
@@ -84,7 +86,9 @@ def test_siglip_models_train_with_their_own_loss(project: Path, tiny_siglip: Pat
     config = write_config(project, num_epochs=1)
     trained = tuneclip.train("small", model=str(tiny_siglip), to="tuned", config=config, project=project)
     assert trained.epochs == 1
-    assert not torch.equal(weights(project, "tuned")["logit_bias"], load_file(tiny_siglip / "model.safetensors")["logit_bias"])
+    assert not torch.equal(
+        weights(project, "tuned")["logit_bias"], load_file(tiny_siglip / "model.safetensors")["logit_bias"]
+    )
 
 
 def test_a_run_that_is_killed_and_resumed_ends_as_the_undisturbed_one(project: Path) -> None:
@@ -112,7 +116,9 @@ def test_resuming_a_finished_run_gives_its_result_again(project: Path) -> None:
 
 
 def test_resume_without_anything_to_resume_begins(project: Path) -> None:
-    trained = tuneclip.train("small", model="tiny", to="new", config=write_config(project, num_epochs=1), resume=True, project=project)
+    trained = tuneclip.train(
+        "small", model="tiny", to="new", config=write_config(project, num_epochs=1), resume=True, project=project
+    )
     assert trained.epochs == 1
 
 
@@ -134,7 +140,7 @@ def test_an_interrupted_run_is_neither_lost_nor_resumed_with_other_settings(
     with pytest.raises(TuneclipError, match="add --resume"):
         tuneclip.train("small", model="tiny", to="cut", config=write_config(project), project=project)
     other = write_config(project, learning_rate=1e-4)
-    with pytest.raises(TuneclipError, match="learning_rate was 0.001, now 0.0001"):
+    with pytest.raises(TuneclipError, match=r"learning_rate was 0\.001, now 0\.0001"):
         tuneclip.train("small", model="tiny", to="cut", config=other, resume=True, project=project)
 
 
@@ -162,8 +168,10 @@ def test_no_epoch_better_than_the_base_keeps_the_base_and_says_so(project: Path)
 def test_a_dataset_without_validation_keeps_the_last_epoch_and_says_so(project: Path) -> None:
     path = project / "datasets" / "small" / "metadata.jsonl"
     path.write_text(path.read_text().replace('"validation"', '"train"'))
-    trained = tuneclip.train("small", model="tiny", to="tuned", config=write_config(project, num_epochs=2), project=project)
-    assert (trained.best_epoch, trained.scores) == (2, [])
+    trained = tuneclip.train(
+        "small", model="tiny", to="tuned", config=write_config(project, num_epochs=2), project=project
+    )
+    assert (trained.best_epoch, trained.scores) == (2, ())
     assert [finding.code for finding in trained.findings] == ["no_validation"]
 
 

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel
 
+from .shape import encode_states
+
 MEAN, DEVIATION = (0.47, 0.45, 0.41), (0.27, 0.26, 0.28)  # of the training crops, per colour, of pixels in 0…1
 
 
@@ -93,7 +95,7 @@ def summaries(model: CLIPModel, pixels: Tensor, kept: Tensor | None = None) -> T
         patches = patches.gather(1, kept[..., None].expand(-1, -1, patches.shape[2]))
     first = (tower.embeddings.class_embedding + table[0]).to(patches.dtype).expand(len(patches), 1, -1)
     states = tower.pre_layrnorm(torch.cat([first, patches], dim=1))
-    pooled: Tensor = tower.post_layernorm(tower.encoder(inputs_embeds=states).last_hidden_state[:, 0])
+    pooled: Tensor = tower.post_layernorm(encode_states(tower.encoder, states, causal=False)[:, 0])
     return pooled
 
 

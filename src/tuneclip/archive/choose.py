@@ -10,8 +10,8 @@ from tuneclip.archive.places import choose_dates, choose_place, period_name
 from tuneclip.archive.record import Find
 from tuneclip.archive.wares import WARES
 
-_DRAWN_SHARE = 0.0  # line drawings among the pictures
-_VESSELS, _COINS = 1.58, 1.70  # cumulative shares of the families; the rest are other small finds
+_DRAWN_SHARE = 0.2  # line drawings among the pictures
+_VESSELS, _COINS = 0.58, 0.70  # cumulative shares of the families; the rest are other small finds
 _INSCRIPTIONS = ("LARTH", "MI ARATHIA", "KALOS", "VELTHVR", "RAMTHA", "HERAKLES", "ASKA", "THANA", "MENRVA")
 _INSCRIBED_WARES = ("bucchero", "impasto", "coarseware", "grey ware", "black-gloss ware", "buff ware")
 _VESSEL_STATES = (("complete", 46), ("mended from sherds", 11), ("worn", 9), ("handle missing", 9),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -224,10 +225,51 @@ def emperor(s: Sketch) -> None:
     s.line([(0.40, 0.92), (0.50, 0.84)], 0.018, ink=_CUT)
 
 
+def amphora(s: Sketch) -> None:
+    """A neck amphora."""
+    s.area([(0.40, 0.06), (0.60, 0.06), (0.58, 0.14), (0.565, 0.30), (0.68, 0.40), (0.72, 0.52), (0.62, 0.76),
+            (0.54, 0.87), (0.62, 0.94), (0.38, 0.94), (0.46, 0.87), (0.38, 0.76), (0.28, 0.52), (0.32, 0.40),
+            (0.435, 0.30), (0.42, 0.14)])  # fmt: skip
+    for side in (-1, 1):
+        s.line([(0.5 + side * 0.07, 0.14), (0.5 + side * 0.2, 0.14), (0.5 + side * 0.21, 0.30), (0.5 + side * 0.15, 0.42)], 0.04)
+    s.line([(0.30, 0.50), (0.70, 0.50)], 0.02, ink=_CUT)
+
+
+def wheel(s: Sketch) -> None:
+    """A wheel with four spokes."""
+    s.oval((0.5, 0.5), (0.42, 0.42), ring=0.08)
+    s.oval((0.5, 0.5), (0.09, 0.09))
+    s.line([(0.5, 0.1), (0.5, 0.9)], 0.055)
+    s.line([(0.1, 0.5), (0.9, 0.5)], 0.055)
+
+
+def star(s: Sketch) -> None:
+    """A star of eight rays."""
+    for ray in range(8):
+        angle = ray * math.pi / 4
+        x, y = math.cos(angle), math.sin(angle)
+        s.area([(0.5 + 0.44 * x, 0.5 + 0.44 * y), (0.5 - 0.08 * y, 0.5 + 0.08 * x), (0.5 + 0.08 * y, 0.5 - 0.08 * x)])
+    s.oval((0.5, 0.5), (0.11, 0.11))
+
+
+def wreath(s: Sketch) -> None:
+    """A wreath of laurel, open at the top."""
+    for side in (-1, 1):
+        for leaf in range(9):
+            angle = math.pi / 2 + side * (0.1 + leaf * 0.31)
+            x, y = 0.5 + 0.34 * math.cos(angle), 0.5 + 0.34 * math.sin(angle)
+            for lean, out in ((0.5, 1.0), (-0.75, 0.4)):
+                way = angle + side * (math.pi / 2 - lean * 0.9)
+                s.line([(x, y), (x + 0.11 * math.cos(way) * out, y + 0.11 * math.sin(way) * out)], 0.045)
+    s.line([(0.42, 0.90), (0.58, 0.82)], 0.03)
+    s.line([(0.58, 0.90), (0.42, 0.82)], 0.03)
+
+
 FIGURES: dict[str, tuple[float, Callable[[Sketch], None]]] = {
     "horses": (1.12, horse), "deer": (1.12, deer), "lions": (1.14, lion), "bulls": (1.1, bull),
     "waterbirds": (1.0, waterbird), "warriors": (1.02, warrior), "dancers": (0.86, dancer),
     "dolphins": (1.1, dolphin), "owls": (0.85, owl), "eagles": (1.05, eagle), "ships": (1.15, ship),
     "goddess": (1.0, goddess), "king": (1.0, king), "emperor": (1.0, emperor),
+    "amphora": (1.0, amphora), "wheel": (1.0, wheel), "star": (1.0, star), "wreath": (1.0, wreath),
 }  # fmt: skip
 """Width of each silhouette's tile in heights, and the hand that draws it."""

@@ -10,7 +10,7 @@ from tuneclip.archive.decorations import INCISE, PAINT, WHITE, Pixels, lay
 from tuneclip.archive.record import Find
 from tuneclip.archive.scalebar import draw_scale
 from tuneclip.archive.scene import Scene
-from tuneclip.archive.surface import ADDED, BREAK, HOLE, INSIDE, NOTHING, SECOND, THIRD, Floats
+from tuneclip.archive.surface import ADDED, BREAK, HOLE, INSIDE, NOTHING, OUTSIDE, SECOND, THIRD, Floats
 from tuneclip.archive.wares import WARES, Colour, Ware
 
 FINER = 2  # the thing is rendered this much larger, then reduced
@@ -119,6 +119,9 @@ def _parts(pixels: Pixels, find: Find, ware: Ware, scene: Scene) -> None:
     if find.family != "vessel":
         for part, colour in ((SECOND, (112, 44, 34)), (THIRD, (40, 36, 36))):
             pixels.colour[:, pixels.part == part] = _unit(colour)[:, None]
+    if scene.relief:
+        face = pixels.part == OUTSIDE
+        pixels.colour[:, face] *= np.float32(1.08 - scene.relief) + np.float32(scene.relief) * pixels.along[face]
     for part, name in scene.wares.items():
         other = WARES[name]
         at = pixels.part == part

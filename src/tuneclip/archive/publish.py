@@ -2,19 +2,31 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tuneclip.archive.choose import choose_find
+from tuneclip.archive.drawing import draw
+from tuneclip.archive.figurines import model
+from tuneclip.archive.mint import strike
 from tuneclip.archive.photograph import FINER, photograph
 from tuneclip.archive.potter import throw
 from tuneclip.archive.record import Find, published
+from tuneclip.archive.scene import Scene
+from tuneclip.archive.smith import forge
+from tuneclip.archive.tilery import press
 from tuneclip.archive.words import material
 
 _QUALITY = 88
+_HANDS: dict[str, Callable[[Find, int, np.random.Generator], Scene]] = {
+    "vessel": throw, "coin": strike, "figurine": model, "roof tile": press, "antefix": press, "mirror": press,
+    "disc fibula": press, "fibula": forge, "loom weight": forge, "spindle whorl": forge, "arrowhead": forge,
+    "spearhead": forge, "finger ring": forge, "bead": forge, "die": forge, "pin": forge,
+}  # fmt: skip
+"""Whose hand makes what: by the thing's name where it is listed, else by its family."""
 _TITLE = "The drawn archive: imaginary finds from imaginary sites"
 
 
@@ -28,8 +40,9 @@ def draw_finds(finds: int, *, seed: int = 0, size: int = 256) -> Iterator[tuple[
 def picture(find: Find, size: int) -> Image.Image:
     """The find's picture, RGB, `size` by `size` pixels: everything that the record says, and only that."""
     random = np.random.default_rng((find.seed, find.number, 1))
-    scene = throw(find, size * FINER, random)
-    return photograph(find, scene, size, random)
+    scene = _HANDS.get(find.name, _HANDS[find.family])(find, size * FINER, random)
+    record = draw if find.technique == "line drawing" else photograph
+    return record(find, scene, size, random)
 
 
 def draw_archive(folder: Path, finds: int, *, seed: int = 0, size: int = 256) -> Path:

@@ -15,6 +15,7 @@ from tuneclip.errors import TuneclipError
 from tuneclip.settings import Import
 
 SAMPLED_ROWS = 100
+_OURS = {"file_name", "captions", "id", "group", "split"}
 CAPTIONS = ("captions", "caption", "text", "texts", "title", "label", "sentences", "sentence", "description", "name")
 CAPTIONS_WITHIN = ("raw", "caption", "text")  # `sentences.raw`, as lists of objects have it
 # Letters only, lower case: `Image_Path`, `imagePath` and `image.path` are one.
@@ -70,7 +71,7 @@ def understand(source: Source, options: Import) -> Plan:
         templates=templates,
         columns=columns,
         id=options.id,
-        group=options.group,
+        group=options.group or ("group" if _OURS <= set(columns) else None),
         split=_split_column(examples),
         sample=sample,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuneclip.data.split import split_order
 from tuneclip.errors import TuneclipError
 from tuneclip.project import DATASET_MANIFEST, METADATA, Project
 from tuneclip.records import Record
@@ -40,12 +41,6 @@ class Dataset:
         return self.path / record.picture
 
 
-def split_order(name: str) -> tuple[int, str]:
-    """Sort key of a split's name: train, validation, test, then any other by name."""
-    usual = ("train", "validation", "test")
-    return (usual.index(name) if name in usual else len(usual), name)
-
-
 def open_dataset(name: str | Path, project: Project | str | Path = ".") -> Dataset:
     """The dataset of that name in the project, or in that folder.
 
@@ -62,10 +57,11 @@ def open_dataset(name: str | Path, project: Project | str | Path = ".") -> Datas
         from tuneclip.data.foreign import foreign_records
 
         return Dataset(path.resolve().name, path, foreign_records(path))
-    return Dataset(path.resolve().name, path, tuple(_records(path / METADATA)))
+    return Dataset(path.resolve().name, path, tuple(read_records(path / METADATA)))
 
 
-def _records(path: Path) -> Iterator[Record]:
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a metadata file that was written here; raises TuneclipError, with the line, where it is torn."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:

@@ -8,7 +8,7 @@ from tuneclip.data.picture import SUFFIXES
 from tuneclip.errors import TuneclipError
 
 
-class Unpaired(Exception):
+class UnpairedError(Exception):
     """A record whose picture is not there; the message is the reason."""
 
 
@@ -21,19 +21,27 @@ class PictureFiles:
     given path is taken; if two share as many, the record is ambiguous: TuneclipError names both.
     """
 
-    def __init__(self, folders: Iterable[Path]) -> None:
-        self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+    def __init__(self, folders: Iterable[Path], first: Path | None = None) -> None:
+        self.first = [first] if first else []
+        self.folders = list(dict.fromkeys(folders))
         self._names: dict[str, list[str]] | None = None
         self._stems: dict[str, list[str]] = {}
 
-    def find(self, name: str, where: str) -> Path:
-        """The file that `name` means; raises Unpaired when there is none, TuneclipError when there are several."""
+    def find(self, name: str, where: str, beside: Path | None = None) -> Path:
+        """The file that `name` means: from the `first` folder, else from `beside`, else from the others.
+
+        Raises UnpairedError when there is none, TuneclipError when there are several.
+        """
         given = name.replace("\\", "/").strip()
         if "://" in given:
-            raise Unpaired(f"the picture is a link, not a file: {name}")
-        if "\0" in given or given in ("", ".", "..") or any(len(p.encode(errors="replace")) > 255 for p in given.split("/")):
-            raise Unpaired(f"not a file name: {name[:80]!r}")
-        for folder in self.folders:
+            raise UnpairedError(f"the picture is a link, not a file: {name}")
+        if (
+            "\0" in given
+            or given in ("", ".", "..")
+            or any(len(p.encode(errors="replace")) > 255 for p in given.split("/"))
+        ):
+            raise UnpairedError(f"not a file name: {name[:80]!r}")
+        for folder in (*self.first, *([beside] if beside else []), *self.folders):
             path = folder / given
             if path.is_file():
                 return path
@@ -50,7 +58,7 @@ class PictureFiles:
         for candidates in (by_name, by_stem):
             if candidates:
                 return Path(_nearest(candidates, wanted, where, given))
-        raise Unpaired(f"no such picture: {given}")
+        raise UnpairedError(f"no such picture: {given}")
 
     def _index(self) -> None:
         self._names = {}

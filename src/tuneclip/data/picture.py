@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from tuneclip.errors import TuneclipError
 
@@ -97,6 +98,7 @@ def decode(data: bytes, where: object = "picture") -> Decoded:
         return Decoded(_upright_rgb(image), format_name)
 
 
+@cache
 def _formats() -> list[str]:
     Image.init()
     return [name for name in EXTENSIONS if name in Image.OPEN]
@@ -115,7 +117,7 @@ def _guarded(where: object, data: bytes = b"") -> Iterator[None]:
 
 
 def _reason(error: Exception, data: bytes) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         for mark, package in _ADD_ONS.items():
             if mark in data[:16]:
                 return f"a picture format that needs an add-on: pip install {package}, and register it with Pillow"

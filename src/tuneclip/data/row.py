@@ -1,8 +1,10 @@
 """One row of a source as it was read: fields, flat and typed, before anything is decided about them."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tuneclip.records import Scalar
@@ -33,6 +35,8 @@ class Row:
     problem: str | None = None
     key: str = ""
     """Names an embedded picture that carries no path of its own."""
+    folder: Path | None = None
+    """Where the row's file lies: picture paths may start from there."""
 
 
 def flatten(value: Mapping[str, Any]) -> dict[str, Value]:
@@ -41,6 +45,17 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Value]:
     for name, inner in value.items():
         _flatten_into(flat, str(name), inner)
     return flat
+
+
+_OURS = {"file_name", "text", "captions", "id", "group", "split", "metadata"}
+
+
+def unfolded(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of a dataset that was made here as it stood in its source: metadata beside the other columns."""
+    if set(fields) != _OURS or not isinstance(fields["metadata"], Mapping):
+        return fields
+    own = {name: value for name, value in fields.items() if name not in ("text", "metadata")}
+    return {**fields["metadata"], **own}
 
 
 def _flatten_into(flat: dict[str, Value], name: str, value: Any) -> None:
@@ -74,7 +89,7 @@ def embedded(value: Mapping[str, Any]) -> Embedded | None:
 def _clean(value: Any) -> Value:
     if isinstance(value, str):
         return printable(value)
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):
         return [_clean(item) for item in value]

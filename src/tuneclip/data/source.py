@@ -8,8 +8,8 @@ from typing import Any
 
 from tuneclip.data import parquet, table
 from tuneclip.data.picture import SUFFIXES
-from tuneclip.data.row import Row, flatten
-from tuneclip.data.split import split_in_path
+from tuneclip.data.row import Row, flatten, unfolded
+from tuneclip.data.split import split_in_path, split_order
 from tuneclip.errors import TuneclipError
 from tuneclip.project import DATASET_MANIFEST, SKIPPED
 
@@ -41,10 +41,11 @@ class Source:
             for number, (fields, problem) in enumerate(self.reader(path), 1):
                 yield Row(
                     where=f"{inside.as_posix()}, record {number}",
-                    fields=flatten(fields),
+                    fields=flatten(unfolded(fields)),
                     split=split,
                     problem=problem,
                     key=f"{split or inside.stem}/{number:06}",
+                    folder=path.parent,
                 )
 
 
@@ -95,6 +96,7 @@ def _tables(files: list[Path], folder: Path) -> list[Path]:
 
 def _of_files(where: Path, files: list[Path], records: str | None) -> Source:
     suffix = files[0].suffix.lower()
+    files = sorted(files, key=lambda path: (split_order(split_in_path(_inside(path, where)) or "train"), path))
     if suffix == ".parquet":
         splits = [split_in_path(_inside(path, where)) for path in files]
         total = parquet.count(files)
@@ -107,7 +109,9 @@ def _of_files(where: Path, files: list[Path], records: str | None) -> Source:
     if suffix in table.WHOLE_FILES:
         chosen = {path: table.list_of_records(path, records) for path in files}
         note = "; ".join(dict.fromkeys(note for _, note in chosen.values() if note))
-        return Source(name, where, tuple(zip(files, splits, strict=True)), lambda path: table.objects(chosen[path][0]), note=note)
+        return Source(
+            name, where, tuple(zip(files, splits, strict=True)), lambda path: table.objects(chosen[path][0]), note=note
+        )
     return Source(name, where, tuple(zip(files, splits, strict=True)), read, typed=suffix not in table.UNTYPED)
 
 

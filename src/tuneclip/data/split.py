@@ -14,6 +14,12 @@ _WORDS = {
 _NAMES = {word: name for name, words in _WORDS.items() for word in words}
 
 
+def split_order(name: str) -> tuple[int, str]:
+    """Sort key of a split's name: train, validation, test, then any other by name."""
+    usual = ("train", "validation", "test")
+    return (usual.index(name) if name in usual else len(usual), name)
+
+
 def split_name(word: str) -> str | None:
     """The split that a word names (`val` and `dev` are validation); None when it names none."""
     return _NAMES.get(word.strip().lower())

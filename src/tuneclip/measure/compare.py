@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +54,11 @@ class Comparison:
 
     def show(self, console: "Console") -> None:
         """The verdict, the table, the phrases and where the report is."""
-        console.print(_table(self))
+        captions = next(score.n for score in self.scores)
+        console.print(f"{self.dataset} · {self.split}: {self.pictures:,} pictures, {captions:,} captions", markup=False)
+        console.print("percent (median rank: a place), with 95 % intervals", style="dim")
+        for table in _tables(self, console.width):
+            console.print(table)
         for phrase in dict.fromkeys(found.phrase for found in self.phrases):
             console.print(f"\n“{phrase}”", markup=False)
             for found in (f for f in self.phrases if f.phrase == phrase):
@@ -147,47 +151,63 @@ def _phrase_hits(part: Part, seen: Sequence[Embedded], phrases: list[str]) -> tu
     )
 
 
-def _table(result: Comparison) -> "Table":
-    """Metrics down, models across, then how much each later model is above the first."""
+def _tables(result: Comparison, width: int) -> "Iterator[Table]":
+    """Metrics down, models across, then how much each later model is above the first; as many tables as `width` asks."""
+    metrics = list(dict.fromkeys(score.metric for score in result.scores))
+    room = width
+    waiting: list[_Column] = []
+    for column in _columns(result):
+        needed = 2 + max(len(column.heading), column.widest)
+        if waiting and needed > room:
+            yield _table(metrics, waiting)
+            waiting, room = [], width
+        room -= needed + (0 if waiting else 2 + max(len(wording.label(metric)) for metric in metrics))
+        waiting.append(column)
+    yield _table(metrics, waiting)
+
+
+@dataclass(frozen=True)
+class _Column:
+    heading: str
+    widest: int
+    cells: dict[str, str]
+    """By metric, with rich's markup."""
+
+
+def _columns(result: Comparison) -> "Iterator[_Column]":
+    first, *others = result.models
+    for name in result.models:
+        yield _Column(name, 17, {score.metric: _cell(score) for score in result.scores if score.model == name})
+    for name in others:
+        heading = "difference" if len(others) == 1 else f"{name} − {first}"
+        own = {gain.metric: _gain(gain) for gain in result.differences if gain.models[1] == name}
+        yield _Column(heading, 26, own)
+
+
+def _table(metrics: list[str], columns: list[_Column]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    models = result.models
-    queries = next(score.n for score in result.scores)
-    table = Table(
-        title=f"{result.dataset} · {result.split}: {result.pictures:,} pictures, {queries:,} captions",
-        caption="percent (median rank: a place), with 95 % intervals",
-        box=None,
-        title_justify="left",
-        caption_justify="left",
-        pad_edge=False,
-    )
-    table.add_column("")
-    for name in models:
-        table.add_column(Text(name), justify="right", no_wrap=True)
-    for name in models[1:]:
-        table.add_column(
-            Text(f"{name} − {models[0]}" if len(models) > 2 else "difference"), justify="right", no_wrap=True
-        )
-    own = {(score.model, score.metric): score for score in result.scores}
-    gains = {(difference.models[1], difference.metric): difference for difference in result.differences}
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(Text(column.heading), justify="right", no_wrap=True)
     heading = ""
-    for metric in dict.fromkeys(score.metric for score in result.scores):
+    for metric in metrics:
         if wording.way(metric) != heading:
             heading = wording.way(metric)
             table.add_row(Text(heading, style="bold"))
-        cells = [_cell(metric, own[name, metric]) for name in models]
-        table.add_row("  " + wording.label(metric), *cells, *(_gain(gains[name, metric]) for name in models[1:]))
+        table.add_row("  " + wording.label(metric), *(column.cells[metric] for column in columns))
     return table
 
 
-def _cell(metric: str, score: Score) -> str:
-    bounds = wording.interval(metric, score.low, score.high).replace("[", r"\[")
-    return f"{wording.figure(metric, score.value)} [dim]{bounds}[/dim]"
+def _cell(score: Score) -> str:
+    bounds = wording.interval(score.metric, score.low, score.high, " ").replace("[", r"\[")
+    return f"{wording.figure(score.metric, score.value)} [dim]{bounds:>13}[/dim]"
 
 
 def _gain(difference: Difference) -> str:
     metric, outcome = difference.metric, wording.outcome(difference)
-    bounds = wording.interval(metric, difference.low, difference.high).replace("[", r"\[")
+    bounds = wording.interval(metric, difference.low, difference.high, " ").replace("[", r"\[")
     value = wording.figure(metric, difference.value, signed=True)
-    return f"{value} [dim]{bounds}[/dim] [{_COLOURS[outcome]}]{outcome:<7}[/]"
+    return f"{value} [dim]{bounds:>13}[/dim] [{_COLOURS[outcome]}]{outcome:<7}[/]"

@@ -30,9 +30,10 @@ _FEW_POINTS = 40
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a training plot."""
+    """A line of a training plot; `number` is the model's place among those compared, and gives the colour."""
 
     name: str
+    number: int
     x: Sequence[float]
     y: Sequence[float]
 
@@ -48,7 +49,6 @@ def recall_plot(scores: Sequence[Score], way: str, chance: Mapping[str, float]) 
     for row, metric in enumerate(metrics):
         own = [score for score in chosen if score.metric == metric]
         places = [row + (i - (len(own) - 1) / 2) * step for i in range(len(own))]
-        axes.plot([s.value * 100 for s in own], places, color=LINE, linewidth=2.5, zorder=1, solid_capstyle="round")
         for i, (score, y) in enumerate(zip(own, places, strict=True)):
             _dot(axes, score, y, i, len(models))
         if metric in chance:
@@ -62,16 +62,18 @@ def recall_plot(scores: Sequence[Score], way: str, chance: Mapping[str, float]) 
     return _svg(figure, f"recall-{way}", f"Recall {wording.WAYS[way]} of {', '.join(models)} with intervals")
 
 
-def line_plot(
-    name: str, curves: Sequence[Curve], *, axis: str, percent: bool = False, level: float | None = None
-) -> str:
-    """Curves over `axis` ("step" or "epoch"); `level` draws a dashed line across, at chance."""
+def line_plot(name: str, curves: Sequence[Curve], models: int, *, axis: str, level: float | None = None) -> str:
+    """Curves over steps, or in percent over epochs (`axis`); `level` draws a dashed line across, at chance."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _figure(2.7)
-    for i, curve in enumerate(curves):
-        marker = "o" if len(curve.x) < _FEW_POINTS else ""
-        axes.plot(*_thinned(curve), marker=marker, markersize=3.5, linewidth=1.6, **_style(i, len(curves)))
+    for curve in curves:
+        style = model_style(curve.number, models)
+        if len(curve.x) < _FEW_POINTS:
+            axes.plot(curve.x, curve.y, marker="o", markersize=3.5, linewidth=1.6, **style)
+        else:
+            axes.plot(*_means(curve, _MOST_POINTS), linewidth=0.8, **style | {"alpha": _FAINTEST})
+            axes.plot(*_means(curve, _FEW_POINTS), linewidth=1.8, **style)
     if level is not None:
         axes.axhline(level, color=MUTED, linewidth=1, dashes=(2, 2))
         axes.annotate("chance", (1, level), xycoords=("axes fraction", "data"), xytext=(0, -3), color=MUTED,
@@ -80,15 +82,14 @@ def line_plot(
     axes.margins(x=0.02)
     axes.grid(axis="y", color=LINE, linewidth=0.75)
     axes.set_xlabel(axis, color=MUTED)
-    if percent:
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     if axis == "epoch":
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     return _svg(figure, name, f"{', '.join(curve.name for curve in curves)} by {axis}")
 
 
 def _dot(axes: "Axes", score: Score, y: float, number: int, count: int) -> None:
-    style = _style(number, count)
+    style = model_style(number, count)
     low, high = score.low * 100, score.high * 100
     axes.plot([low, high], [y, y], linewidth=1.6, zorder=2, **style)
     hollow = {"markerfacecolor": PAPER, "markeredgewidth": 1.6} if number == 0 and count > 1 else {}
@@ -106,7 +107,7 @@ def _dot(axes: "Axes", score: Score, y: float, number: int, count: int) -> None:
     )
 
 
-def _style(number: int, count: int) -> dict[str, Any]:
+def model_style(number: int, count: int) -> dict[str, Any]:
     """Grey for the first of several, the accent for the others, fainter the earlier they stand."""
     if number == 0 and count > 1:
         return {"color": MUTED}
@@ -115,10 +116,10 @@ def _style(number: int, count: int) -> dict[str, Any]:
     return {"color": ACCENT, "alpha": _FAINTEST + (1 - _FAINTEST) * place / others}
 
 
-def _thinned(curve: Curve) -> tuple[list[float], list[float]]:
-    """At most some hundred points, each the mean of its neighbours, so that the page stays small."""
-    width = -(-len(curve.x) // _MOST_POINTS)
-    parts = [slice(i, i + width) for i in range(0, len(curve.x), max(1, width))]
+def _means(curve: Curve, most: int) -> tuple[list[float], list[float]]:
+    """The curve as at most so many points, each the mean of its neighbours: calm to the eye, small on the page."""
+    width = -(-len(curve.x) // most)
+    parts = [slice(i, i + width) for i in range(0, len(curve.x), width)]
     return [_mean(curve.x[part]) for part in parts], [_mean(curve.y[part]) for part in parts]
 
 

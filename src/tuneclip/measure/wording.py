@@ -6,10 +6,10 @@ from tuneclip.records import Difference, Score
 
 WAYS = {"t2i": "text → picture", "i2t": "picture → text", "zero": "zero-shot"}
 _NAMES = {
-    "mrr": "mean reciprocal rank",
+    "mrr": "MRR",
     "median_rank": "median rank",
-    "shot_top1": "top-1, plain label",
-    "shot_top1_ensemble": "top-1, prompt ensemble",
+    "shot_top1": "top-1",
+    "shot_top1_ensemble": "top-1, ensemble",
 }
 _DEPTH_WORDS = {1: "first", 5: "among the first five", 10: "among the first ten"}
 
@@ -31,15 +31,18 @@ def is_share(metric: str) -> bool:
 
 
 def figure(metric: str, value: float, *, signed: bool = False) -> str:
-    """A value with one decimal, in percent (without the sign of it) where it is a share; minus signs are real ones."""
-    number = value * 100 if is_share(metric) else value
-    number = 0.0 if abs(number) < 0.05 else number
-    return f"{number:{'+' if signed else ''},.1f}".replace("-", "−")
+    """A share in percent with one decimal (without the sign of it), or a rank; minus signs are real ones."""
+    if is_share(metric):
+        text = f"{0.0 if abs(value) < 0.0005 else value * 100:{'+' if signed else ''}.1f}"
+    else:
+        text = f"{value:{'+' if signed else ''},.{0 if value == round(value) else 1}f}"
+    return text.replace("-", "−")
 
 
-def interval(metric: str, low: float, high: float) -> str:
-    """An interval in brackets, like "[46.9, 50.4]"."""
-    return f"[{figure(metric, low)}, {figure(metric, high)}]"
+def interval(metric: str, low: float, high: float, pad: str = "") -> str:
+    """An interval in brackets, like "[46.9, 50.4]"; `pad` fills numbers to four characters, so that columns align."""
+    first, last = (figure(metric, value).rjust(4, pad or " ") for value in (low, high))
+    return f"[{first}, {last}]" if pad else f"[{first.strip()}, {last.strip()}]"
 
 
 def outcome(difference: Difference) -> str:

@@ -152,7 +152,7 @@ def _family(folder: Path) -> Family:
 
 
 def fingerprint(folder: Path) -> str:
-    """What identifies a model's embeddings: a hash over weights, config, tokenizer and preprocessing (16 hex digits)."""
+    """Identify a model's embeddings: a hash over weights, config, tokenizer and preprocessing (16 hex digits)."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in FINGERPRINTED for path in folder.glob(pattern)}):
         digest.update(path.name.encode())

@@ -41,8 +41,8 @@ class Trained:
     best_epoch: int
     epochs: int
     seconds: float
-    scores: list[Score]
-    findings: list[Finding]
+    scores: tuple[Score, ...]
+    findings: tuple[Finding, ...]
 
     def show(self, console: "Console") -> None:
         """A few lines for people."""
@@ -82,7 +82,7 @@ def train(options: Train, project: Project) -> Trained:
         logger.info("stopped; the same command with --resume goes on from here")
         raise
     load_weights(folder / BEST, loaded.model)
-    trained = _result(options.to, target, loop, validation.intervals(encoder, options.to))
+    trained = _result(options.to, target, loop, tuple(validation.intervals(encoder, options.to)))
     _publish(target, loaded, trained, _resolved(plan, dataset, loaded))
     for leftover in (CHECKPOINT, BEST):
         (folder / leftover).unlink(missing_ok=True)
@@ -168,7 +168,7 @@ def _changed(before: Any, now: Any) -> str:
     return f"was {before!r}, now {now!r}"
 
 
-def _result(name: str, target: Path, loop: Loop, scores: list[Score]) -> Trained:
+def _result(name: str, target: Path, loop: Loop, scores: tuple[Score, ...]) -> Trained:
     position = loop.position
     findings = []
     if position.best_epoch == 0 and scores:
@@ -184,7 +184,13 @@ def _result(name: str, target: Path, loop: Loop, scores: list[Score]) -> Trained
         reason = "the dataset has no validation split, so the last epoch was kept"
         findings.append(Finding("no_validation", 0, reason, "import the dataset anew so that it gets one"))
     return Trained(
-        name, str(target.resolve()), position.best_epoch, position.epoch, round(position.seconds, 1), scores, findings
+        name,
+        str(target.resolve()),
+        position.best_epoch,
+        position.epoch,
+        round(position.seconds, 1),
+        scores,
+        tuple(findings),
     )
 
 
@@ -221,5 +227,5 @@ def _finished(options: Train, target: Path) -> Trained:
             f"model {options.to!r} exists", where=target, hint="choose another name with --to, or remove that folder"
         )
     logger.info("%s had already been trained to the end", options.to)
-    scores, findings = [Score(**s) for s in known["scores"]], [Finding(**f) for f in known["findings"]]
+    scores, findings = tuple(Score(**s) for s in known["scores"]), tuple(Finding(**f) for f in known["findings"])
     return Trained(**{**known, "path": str(target.resolve()), "scores": scores, "findings": findings})

@@ -1,0 +1,291 @@
+"""The report of a comparison: one HTML file that holds everything it shows, for a colleague without tuneclip."""
+
+import base64
+import io
+import json
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneclip import __version__, settings
+from tuneclip.data.picture import load_picture
+from tuneclip.errors import TuneclipError
+from tuneclip.measure import plots, wording
+from tuneclip.measure.evaluate import Embedded, Part
+from tuneclip.measure.metrics import DEPTHS, chance_recall, query_ranks
+from tuneclip.model.retrieval import Indices, nearest
+from tuneclip.project import METRICS, Project, checked_name, write_text
+
+if TYPE_CHECKING:
+    from tuneclip.measure.compare import Comparison
+
+TEMPLATES = Path(__file__).parent / "templates"
+THUMBNAIL = 160  # pixels of the longer side
+FIGURE_SPACE = "\u2007"  # as wide as a digit
+EXAMPLE_HITS = 5
+PHRASE_HITS = 6
+_GAINS, _RANDOM, _LOSSES = 3, 3, 2
+_CURVE = "validation_t2i_recall@10"
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture on the page; `right` is None where there is no right or wrong."""
+
+    source: str
+    text: str
+    note: str
+    right: bool | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model returns for one query."""
+
+    model: str
+    rank: int | None
+    thumbnails: tuple[Thumbnail, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A query with the models' answers; `sought` is a right picture, None for a phrase."""
+
+    text: str
+    answers: tuple[Answer, ...]
+    sought: Thumbnail | None = None
+    carriers: int = 0
+
+
+@dataclass(frozen=True)
+class Training:
+    """The curves of the compared models that were trained in this project."""
+
+    loss: str
+    recall: str
+    notes: tuple[str, ...]
+
+
+def write_report(
+    place: Path,
+    result: "Comparison",
+    part: Part,
+    seen: Sequence[Embedded],
+    *,
+    project: Project,
+    options: settings.Compare,
+) -> None:
+    """Write the page to `place`, at once or not at all; it loads nothing from elsewhere."""
+    from jinja2 import Environment, FileSystemLoader
+    from markupsafe import Markup
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = lambda value: f"{value:,}"
+    chance = {f"t2i_recall@{k}": chance_recall(part.pairs, k) for k in DEPTHS}
+    ways = {way: Markup(plots.recall_plot(result.scores, way, chance)) for way in ("t2i", "i2t")}  # noqa: S704 our own
+    now = datetime.now()
+    page = environment.get_template("report.html").render(
+        result=result,
+        date=f"{now.day} {now:%B %Y}",
+        verdict=wording.verdict(result.scores, result.differences, result.pictures),
+        captions=len(part.pairs.text),
+        distinct=len(part.pairs.texts),
+        groups=int(part.groups.max()) + 1,
+        chance=f"{100 * chance['t2i_recall@10']:.1f}",
+        sections=list(_sections(result)),
+        plots=ways,
+        training=_training(project, result.models),
+        examples=_examples(part, seen, options.seed),
+        phrases=_phrases(part, result),
+        swatches=[_swatch(i, len(result.models)) for i in range(len(result.models))],
+        command=_command(options),
+        version=__version__,
+    )
+    write_text(place, page)
+
+
+def _sections(result: "Comparison") -> Iterator[dict[str, Any]]:
+    """The table: for each way its metrics, each with a cell for every model and a gain for every later one."""
+    own = {(score.model, score.metric): score for score in result.scores}
+    gains = {(difference.models[1], difference.metric): difference for difference in result.differences}
+    metrics = list(dict.fromkeys(score.metric for score in result.scores))
+    for way in dict.fromkeys(wording.way(metric) for metric in metrics):
+        rows = [
+            {
+                "label": wording.label(metric),
+                "cells": [_cell(metric, own[name, metric]) for name in result.models],
+                "gains": [
+                    _cell(metric, gain, signed=True) | {"outcome": wording.outcome(gain)}
+                    for gain in (gains[name, metric] for name in result.models[1:])
+                ],
+            }
+            for metric in metrics
+            if wording.way(metric) == way
+        ]
+        yield {"way": way, "rows": rows}
+
+
+def _cell(metric: str, figure: Any, *, signed: bool = False) -> dict[str, str]:
+    return {
+        "value": wording.figure(metric, figure.value, signed=signed),
+        "interval": wording.interval(metric, figure.low, figure.high, FIGURE_SPACE),
+    }
+
+
+def _examples(part: Part, seen: Sequence[Embedded], seed: int) -> dict[str, list[Example]]:
+    """About eight captions: where the best other model gains most on the first, some at random, where it loses most."""
+    found = np.stack([query_ranks(own.pictures, own.texts, part.pairs) for own in seen])  # (models, texts)
+    chosen = choose_examples(found, seed)
+    thumbnail = _thumbnails(part)
+    carriers = part.pairs.pictures_of_texts()
+    return {
+        title: [_example(part, seen, text, found[:, text], carriers[text], thumbnail) for text in texts]
+        for title, texts in chosen.items()
+        if texts
+    }
+
+
+def choose_examples(found: Indices, seed: int) -> dict[str, list[int]]:
+    """Which captions to show, by `found` (models, captions), the rank of each one's right picture; by title."""
+    random = np.random.default_rng(seed)
+    shuffled = random.permutation(found.shape[1])
+    if len(found) == 1:
+        return {"At random": shuffled[: _GAINS + _RANDOM + _LOSSES].tolist()}
+    best = 1 + int(np.argmax((1 / found[1:]).mean(axis=1)))
+    gain = np.log(found[0] / found[best])[shuffled]
+    order = shuffled[np.argsort(-gain, kind="stable")]
+    gain = np.sort(gain)[::-1]
+    gains = order[gain > 0][:_GAINS].tolist()
+    losses = order[gain < 0][::-1][:_LOSSES].tolist()
+    rest = [text for text in shuffled.tolist() if text not in gains + losses][:_RANDOM]
+    return {"Greatest gains": gains, "At random": rest, "Greatest losses": losses}
+
+
+def _example(
+    part: Part, seen: Sequence[Embedded], text: int, found: Indices, carriers: Indices, thumbnail: Any
+) -> Example:
+    answers = []
+    for own, rank in zip(seen, found, strict=True):
+        hits, scores = nearest(own.texts[text : text + 1], own.pictures, EXAMPLE_HITS)
+        shown = tuple(
+            thumbnail(int(hit), f"cosine {score:.3f}", bool(hit in carriers))
+            for hit, score in zip(hits[0], scores[0], strict=True)
+        )
+        answers.append(Answer(own.model, int(rank), shown))
+    return Example(part.pairs.texts[text], tuple(answers), thumbnail(int(carriers[0])), len(carriers))
+
+
+def _phrases(part: Part, result: "Comparison") -> list[Example]:
+    thumbnail = _thumbnails(part)
+    number = {record.id: i for i, record in enumerate(part.records)}
+    return [
+        Example(
+            phrase,
+            tuple(
+                Answer(
+                    found.model,
+                    None,
+                    tuple(thumbnail(number[h.id], f"cosine {h.score:.3f}") for h in found.hits[:PHRASE_HITS]),
+                )
+                for found in result.phrases
+                if found.phrase == phrase
+            ),
+        )
+        for phrase in dict.fromkeys(found.phrase for found in result.phrases)
+    ]
+
+
+def _thumbnails(part: Part) -> Any:
+    """A function from a picture's number, a note and whether it is right to its thumbnail; each is made once."""
+
+    @cache
+    def source(number: int) -> str:
+        image = load_picture(part.dataset.picture_path(part.records[number]))
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=82)
+        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+    def thumbnail(number: int, note: str = "", right: bool | None = None) -> Thumbnail:
+        record = part.records[number]
+        return Thumbnail(source(number), record.captions[0], " · ".join(filter(None, (record.id, note))), right)
+
+    return thumbnail
+
+
+def _training(project: Project, models: Sequence[str]) -> Training | None:
+    """The training curves of those models that have a run in the project; None when none has."""
+    from markupsafe import Markup
+
+    losses, recalls, notes, chance = [], [], [], None
+    for number, model in enumerate(models):
+        rows = _metrics(project, model)
+        steps = [row for row in rows if row.get("kind") == "step"]
+        epochs = [row for row in rows if row.get("kind") == "epoch"]
+        loss = _curve(model, number, steps, ("step", "loss"))
+        recall = _curve(model, number, epochs, ("epoch", _CURVE))
+        losses += [loss] if loss.x else []
+        recalls += [plots.Curve(model, number, recall.x, [100 * y for y in recall.y])] if recall.x else []
+        chance = chance or next((row["chance"] for row in steps if _is_number(row.get("chance"))), None)
+        notes += [_note(model, recall)] if recall.x else []
+    if not losses and not recalls:
+        return None
+    count = len(models) if len(losses) > 1 or len(recalls) > 1 else 1
+    loss_plot = plots.line_plot("loss", losses, count, axis="step", level=chance) if losses else ""
+    recall_plot = plots.line_plot("validation", recalls, count, axis="epoch") if recalls else ""
+    return Training(Markup(loss_plot), Markup(recall_plot), tuple(notes))  # noqa: S704 our own
+
+
+def _note(model: str, recall: plots.Curve) -> str:
+    best = max(range(len(recall.x)), key=lambda i: recall.y[i])
+    first, highest = f"{100 * recall.y[0]:.1f} %", f"{100 * recall.y[best]:.1f} %"
+    start, summit = f"{recall.x[0]:g}", f"{recall.x[best]:g}"
+    return f"{model}: validation recall@10 {first} at epoch {start}, highest {highest} at epoch {summit}"
+
+
+def _curve(model: str, number: int, rows: list[dict[str, Any]], keys: tuple[str, str]) -> plots.Curve:
+    points = [(row[keys[0]], row[keys[1]]) for row in rows if all(_is_number(row.get(key)) for key in keys)]
+    return plots.Curve(model, number, [x for x, _ in points], [y for _, y in points])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _metrics(project: Project, model: str) -> list[dict[str, Any]]:
+    """The rows of the model's training run; empty where there is none. A last line that a kill tore is left out."""
+    try:
+        path = project.run(checked_name(model)) / METRICS
+    except TuneclipError:
+        return []  # a path or a Hub id: not trained here
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        rows += [row] if isinstance(row, dict) else []
+    return rows
+
+
+def _swatch(number: int, count: int) -> dict[str, Any]:
+    """The legend's dot of a model, as the plots draw it."""
+    style = plots.model_style(number, count)
+    return {"first": number == 0 and count > 1, "opacity": round(style.get("alpha", 1.0), 2)}
+
+
+def _command(options: settings.Compare) -> str:
+    """The command that makes this report again, with every option resolved."""
+    words = ["tuneclip", "compare", options.dataset, "--models", *options.models, "--seed", str(options.seed)]
+    for flag, value in (("--split", options.split), ("--phrases", options.phrases), ("--report", options.report)):
+        words += [flag, str(value)] if value is not None else []
+    return shlex.join(words)
