@@ -44,6 +44,10 @@ class Project:
         """The embedded database."""
         return self.root / "vectors"
 
+    def store_pointer(self, collection: str) -> Path:
+        """The file that says in which store a collection lives, if not in the project's own database."""
+        return self.vectors / f"{checked_name(collection)}.store.json"
+
     def new(self, kind: str, name: str) -> Path:
         """The folder that a new dataset or model (`kind`: "datasets", "models") of that name gets."""
         return self.root / kind / checked_name(name)
@@ -124,6 +128,8 @@ def building(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = beside(path), path.parent / f".{path.name}.old"
+    if old.exists() and not path.exists():  # killed between the two renames below
+        old.rename(path)
     if old.exists() and not path.exists():  # killed between the two renames below
         old.rename(path)
     for leftover in (temporary, old):

@@ -30,6 +30,7 @@ class Hit:
     score: float
     path: str
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,16 @@ def test_a_hub_id_that_cannot_be_fetched_is_one_clear_message(monkeypatch: pytes
         load_model("nobody/nothing-at-all", tmp_path)
 
 
+def test_a_hub_id_opens_from_the_hubs_cache(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = tmp_path / "models--owner--finds"
+    shutil.copytree(tiny_model, repository / "snapshots" / ("a" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert tuneclip.open_model("owner/finds").fingerprint == fingerprint(tiny_model)
+
+
 def test_the_fingerprint_follows_the_weights(tiny_model: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_model, tmp_path / "copy")
     assert fingerprint(tmp_path / "copy") == fingerprint(tiny_model)

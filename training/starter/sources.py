@@ -6,8 +6,8 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as parquet
 from PIL import Image
+from pyarrow import parquet
 
 VIEWS = {"flickr8k": 13, "tiny-imagenet": 4, "grocery": 9}  # fixed crops a picture, the centre one first
 

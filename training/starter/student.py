@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,15 @@ from torch.nn import functional
 from transformers import CLIPModel
 
 from .shape import text_embeddings
-from .sources import Source
-from .teacher import FEATURES, Views
-from .text import Captions, Map, Prompts, Validation
+from .evaluate import Judge
+from .lessons import Lesson, Pictures
+from .teacher import FEATURES
+from .text import Map
+from .words import Captions, Prompts
 from .tower import initialise, kept_patches, normalise, picture_embeddings, summaries
+
+
+PATCHES = 64  # of a picture
 
 
 @dataclass(frozen=True)
@@ -45,56 +51,11 @@ class StudentSettings:
     matrix_rate: float = 0.02  # Muon
     decay: float = 0.05  # AdamW; Muon's is set so that both pull alike
     averaging: float = 0.998
-    bank: int = 768  # captions of other pictures
+    bank: int = 512  # captions of other pictures
+    workers: int = 2  # threads, each with its share of a step's pictures
     check_every: int = 400
     save_every: int = 100
     seed: int = 0
-
-
-SHARES = {"flickr8k": 0.45, "tiny-imagenet": 0.47, "grocery": 0.08}  # of a step's pictures
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """The pictures of one step; those with captions come first."""
-
-    crops: Tensor  # (pictures, 96, 96, 3), uint8
-    features: Tensor  # (pictures, 1280)
-    captioned: NDArray[np.int64]  # which captioned pictures
-    classes: Tensor  # class of each of the other pictures
-
-
-class Pictures:
-    """All views of the training pictures, to draw lessons from."""
-
-    def __init__(self, sources: list[Source], views: list[Views], labels: list[str]) -> None:
-        place = {label: number for number, label in enumerate(labels)}
-        self.views = {source.name: view for source, view in zip(sources, views, strict=True)}
-        self.classes = {
-            source.name: np.array([place[label] for label in source.classes], dtype=np.int64) for source in sources
-        }
-
-    def draw(self, pictures: int, random: np.random.Generator) -> Lesson:
-        """One random view of each of `pictures` different pictures, mirrored half of the time."""
-        chosen, crops, features = {}, [], []
-        for name, share in SHARES.items():
-            views = self.views[name]
-            count, each = views.crops.shape[:2]
-            chosen[name] = np.sort(random.choice(count, round(pictures * share), replace=False))
-            view = random.integers(0, each, len(chosen[name]))
-            crop = views.crops[chosen[name], view]
-            mirrored = random.random(len(crop)) < 0.5
-            crop[mirrored] = crop[mirrored, :, ::-1]
-            crops.append(torch.from_numpy(crop))
-            features.append(torch.from_numpy(views.features[chosen[name], view].astype(np.float32)))
-        classes = [self.classes[name][rows] for name, rows in chosen.items() if len(self.classes[name])]
-        captioned = next(rows for name, rows in chosen.items() if not len(self.classes[name]))
-        return Lesson(torch.cat(crops), torch.cat(features), captioned, torch.from_numpy(np.concatenate(classes)))
-
-    def some(self, name: str, count: int) -> Tensor:
-        """Every n-th picture of a source, about `count` of them, one view each."""
-        crops = self.views[name].crops
-        return torch.from_numpy(np.ascontiguousarray(crops[:: max(1, len(crops) // count), 1]))
 
 
 @dataclass(frozen=True)
@@ -111,8 +72,11 @@ class Texts:
     @torch.inference_mode()
     def of(cls, model: CLIPModel, captions: Captions, prompts: Prompts) -> Texts:
         """By the text tower of `model`."""
-        whole = torch.cat([text_embeddings(model, part) for part in torch.from_numpy(captions.tokens[0]).split(1000)])
-        each = torch.cat([text_embeddings(model, part) for part in torch.from_numpy(prompts.tokens).split(1000)])
+        with torch.autocast("cpu", torch.bfloat16):
+            whole, each = (
+                torch.cat([text_embeddings(model, part) for part in torch.from_numpy(tokens).split(1000)])
+                for tokens in (captions.tokens[0], prompts.tokens)
+            )
         own = zip(prompts.starts, prompts.counts, strict=True)
         names = torch.stack([each[start : start + count].mean(0) for start, count in own])
         sharpness = float(model.logit_scale.exp())
@@ -125,15 +89,28 @@ class Texts:
         return torch.cat([self.captions[torch.from_numpy(np.concatenate([own, more]))], self.names])
 
 
-def losses(embeddings: Tensor, guess: Tensor, lesson: Lesson, bank: Tensor, texts: Texts, goal: Map) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Classroom:
+    """What the student learns from: pictures, texts, and the map from the teacher's features to the texts' space."""
+
+    pictures: Pictures
+    texts: Texts
+    goal: Map
+
+
+def losses(
+    embeddings: Tensor, guess: Tensor, lesson: Lesson, bank: Tensor, classroom: Classroom
+) -> dict[str, Tensor]:
     """The four losses; `embeddings` (pictures, 256) are of unit length, `guess` (pictures, 1280) is of the features."""
+    texts, goal = classroom.texts, classroom.goal
     with torch.no_grad():
         target, standard = goal(lesson.features), goal.standardise(lesson.features).clamp(-4, 4)
         taught = functional.log_softmax(texts.sharpness * target @ bank.T, dim=1)
     similar = texts.sharpness * embeddings @ bank.T
     count = len(lesson.captioned)
-    own = functional.cross_entropy(similar[:count, :count], torch.arange(count), label_smoothing=0.1)
-    kind = functional.cross_entropy(similar[count:, -len(texts.names) :], lesson.classes, label_smoothing=0.1)
+    kinds = len(texts.names)
+    own = functional.cross_entropy(similar[:count, :-kinds], torch.arange(count), label_smoothing=0.1)
+    kind = functional.cross_entropy(similar[count:, -kinds:], lesson.classes, label_smoothing=0.1)
     learnt = functional.log_softmax(similar, dim=1)
     return {
         "cosine": 4 * (1 - (embeddings * target).sum(1)).mean(),
@@ -145,20 +122,25 @@ def losses(embeddings: Tensor, guess: Tensor, lesson: Lesson, bank: Tensor, text
 
 
 def _optimisers(model: CLIPModel, head: nn.Module, settings: StudentSettings) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the layers, AdamW for all else that learns."""
+    """Muon for the matrices inside the layers, a part of them for each worker, and AdamW for all else that learns."""
     inside = [weight for weight in model.vision_model.encoder.parameters() if weight.ndim == 2]
     known = {id(weight) for weight in inside}
-    learning = [*model.vision_model.parameters(), *model.visual_projection.parameters(), *head.parameters()]
-    rest = [weight for weight in learning if id(weight) not in known]
+    rest = [weight for weight in learning(model, head) if id(weight) not in known]
     groups = [
         {"params": [weight for weight in rest if weight.ndim > 1], "weight_decay": settings.decay},
         {"params": [weight for weight in rest if weight.ndim <= 1], "weight_decay": 0.0},
     ]
     decay = settings.decay * settings.rate / settings.matrix_rate
+    parts = [inside[first :: settings.workers] for first in range(settings.workers)]
     return [
         torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98)),
-        torch.optim.Muon(inside, lr=settings.matrix_rate, weight_decay=decay, momentum=0.95, nesterov=True),
+        *(torch.optim.Muon(part, lr=settings.matrix_rate, weight_decay=decay, momentum=0.95) for part in parts),
     ]
+
+
+def learning(model: CLIPModel, head: nn.Module) -> list[Tensor]:
+    """The weights that learn in this stage."""
+    return [*model.vision_model.parameters(), *model.visual_projection.parameters(), *head.parameters()]
 
 
 def pace(step: int, settings: StudentSettings) -> float:
@@ -194,25 +176,48 @@ class Student:
             one.load_state_dict(kept)
         self.step = state["step"]
 
-    def learn(self, lesson: Lesson, bank: Tensor, texts: Texts, goal: Map) -> dict[str, float]:
-        """One step; returns the losses."""
-        settings = self.settings
-        kept = settings.kept if self.step < settings.whole_from * settings.steps else 64
+    def _gradients(self, classroom: Classroom, worker: int) -> tuple[list[Tensor], dict[str, float]]:
+        """Gradients and losses over one worker's share of the step's pictures."""
+        torch.set_num_threads(1)  # of this worker; its neighbour has the other core
+        settings, model = self.settings, self.model
+        random = np.random.default_rng((settings.seed, self.step, worker))
+        lesson = classroom.pictures.draw(settings.pictures // settings.workers, random)
+        bank = classroom.texts.bank(lesson.captioned, settings.bank, random)
+        kept = settings.kept if self.step < settings.whole_from * settings.steps else PATCHES
         with torch.autocast("cpu", torch.bfloat16):
-            pooled = summaries(self.model, normalise(lesson.crops), kept_patches(len(lesson.crops), 64, kept))
-            embeddings, guess = self.model.visual_projection(pooled), self.head(pooled)
-        parts = losses(functional.normalize(embeddings.float(), dim=-1), guess.float(), lesson, bank, texts, goal)
-        torch.stack(list(parts.values())).sum().backward()
-        factor = pace(self.step, settings)
-        for one, rate in zip(self.optimisers, (settings.rate, settings.matrix_rate), strict=True):
-            for group in one.param_groups:
-                group["lr"] = rate * factor
-            nn.utils.clip_grad_norm_([weight for group in one.param_groups for weight in group["params"]], 5.0)
-            one.step()
-            one.zero_grad()
+            pooled = summaries(model, normalise(lesson.crops), kept_patches(len(lesson.crops), PATCHES, kept))
+            embeddings, guess = model.visual_projection(pooled), self.head(pooled)
+        embeddings = functional.normalize(embeddings.float(), dim=-1)
+        parts = losses(embeddings, guess.float(), lesson, bank, classroom)
+        total = torch.stack(list(parts.values())).sum()
+        gradients = torch.autograd.grad(total, [weight for weight in learning(model, self.head) if weight.requires_grad])
+        return list(gradients), {name: part.item() for name, part in parts.items()}
+
+    def _move(self, optimiser: torch.optim.Optimizer) -> None:
+        """One step of one optimiser, its gradients held to a length of 5 together."""
+        torch.set_num_threads(1)
+        nn.utils.clip_grad_norm_([weight for group in optimiser.param_groups for weight in group["params"]], 5.0)
+        optimiser.step()
+
+    def learn(self, classroom: Classroom, pool: ThreadPoolExecutor) -> dict[str, float]:
+        """One step; returns the losses.
+
+        Each worker is one thread on one core with pictures of its own, so that they meet twice a step and not in
+        every matrix product: on a machine with other work to do that doubles the speed.
+        """
+        settings, workers = self.settings, range(self.settings.workers)
+        found = list(pool.map(lambda worker: self._gradients(classroom, worker), workers))
+        weights = [weight for weight in learning(self.model, self.head) if weight.requires_grad]
+        for weight, *gradients in zip(weights, *(gradients for gradients, _ in found), strict=True):
+            weight.grad = torch.stack(gradients).mean(0) if len(gradients) > 1 else gradients[0]
+        for optimiser in self.optimisers:
+            rate = settings.rate if isinstance(optimiser, torch.optim.AdamW) else settings.matrix_rate
+            for group in optimiser.param_groups:
+                group["lr"] = rate * pace(self.step, settings)
+        list(pool.map(self._move, self.optimisers))
         self.step += 1
         self._average()
-        return {name: part.item() for name, part in parts.items()}
+        return {name: sum(parts[name] for _, parts in found) / len(found) for name in found[0][1]}
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -227,3 +232,43 @@ def write_beside(state: object, path: Path) -> None:
     """Save with torch so that a kill leaves either the old file or the new one."""
     torch.save(state, path.with_suffix(".part"))
     os.replace(path.with_suffix(".part"), path)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Where a run saves itself, and the pictures that it is judged by."""
+
+    checkpoint: Path
+    judge_of: Judge
+    captioned: Tensor  # (pictures, 96, 96, 3), uint8: the centre of each validation picture
+    classed: Tensor
+
+    def judge(self, model: CLIPModel) -> dict[str, float]:
+        """Recall@10 and top-1 on the validation pictures."""
+        embeddings = [picture_embeddings(model, crops) for crops in (self.captioned, self.classed)]
+        return self.judge_of.figures(model, *embeddings)
+
+
+def train(student: Student, classroom: Classroom, checks: Checks) -> Iterator[dict[str, Any]]:
+    """Learn to the last step; yields a line for the log at every check. Saves itself and goes on where it was."""
+    settings, began, at_start = student.settings, time.monotonic(), student.step
+    sums: dict[str, float] = {}
+    pool = ThreadPoolExecutor(settings.workers)
+    while student.step < settings.steps:
+        parts = student.learn(classroom, pool)
+        sums = {name: sums.get(name, 0.0) + part for name, part in parts.items()}
+        if student.step % settings.save_every == 0 or student.step == settings.steps:
+            write_beside(student.state(), checks.checkpoint)
+        if student.step % settings.check_every == 0 or student.step == settings.steps:
+            seconds = time.monotonic() - began
+            means = {name: round(part / settings.check_every, 4) for name, part in sums.items()}
+            speed = round((student.step - at_start) * settings.pictures / seconds)
+            yield {"step": student.step, "pictures_a_second": speed, **means, **checks.judge(student.mean)}
+            sums = {}
+
+
+def log(line: dict[str, Any], path: Path) -> None:
+    """Append one JSON line to the log and show it."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    print(json.dumps(line), flush=True)

@@ -1,137 +1,141 @@
-"""Stage A: the text tower, and a map from the teacher's features into its space, learnt together."""
+"""Stage A: the text tower, and a map from the teacher's features into its space, learnt together.
+
+The teacher rests, so that a step costs little more than its texts. What the two reach together bounds what a student
+of this teacher can reach with these texts.
+"""
 
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPModel, CLIPTokenizer
+from transformers import CLIPModel
 
-from .evaluate import recall_at_10, top_1
-from .shape import DIMENSION, configuration, text_embeddings
-from .sources import Source
-from .teacher import FEATURES, Views
-from .words import FOR_JUDGING, TEMPLATES, Tokens, all_names, drop_words, encode
-
-CAPTION_TOKENS = 24  # longer captions are cut while learning; 7 % are
+from .evaluate import Judge
+from .lessons import Pictures
+from .shape import DIMENSION, text_embeddings
+from .teacher import FEATURES
+from .words import Captions, Prompts, drop_words
 
 
 @dataclass(frozen=True)
 class TextSettings:
     """How stage A learns."""
 
-    steps: int = 1200
-    pictures: int = 448  # of captions in a step; as many of classes
+    steps: int = 700
+    pictures: int = 900  # in a step; the share with captions is that of `lessons.SHARES`
     rate: float = 1.5e-3
-    decay: float = 0.1
+    decay: float = 0.1  # three times that for the map
     words_dropped: float = 0.1
     features_dropped: float = 0.2
-    hidden: int = 0  # width of the map's hidden layer; 0: a linear map
+    sharpness: float = 20.0  # of the softmax at the start; it learns too
+    warm_up: int = 60
+    check_every: int = 100
     seed: int = 0
 
 
 class Map(nn.Module):
-    """Standardised teacher features (pictures, 1280) to unit-length embeddings (pictures, 256)."""
+    """Teacher features (pictures, 1280) to unit-length embeddings (pictures, 256), linear but for the length."""
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, hidden: int = 0, dropped: float = 0.0) -> None:
+    def __init__(self, dropped: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(FEATURES))
         self.register_buffer("deviation", torch.ones(FEATURES))
         self.drop = nn.Dropout(dropped)
         self.linear = nn.Linear(FEATURES, DIMENSION)
-        self.further = nn.Sequential(nn.Linear(FEATURES, hidden), nn.GELU(), nn.Linear(hidden, DIMENSION)) if hidden else None
+
+    def fit(self, features: Tensor) -> None:
+        """Take mean and deviation from a sample of features; rare features get a floor under their deviation."""
+        self.mean.copy_(features.mean(0))
+        self.deviation.copy_(features.std(0) + 0.05)
 
     def standardise(self, features: Tensor) -> Tensor:
-        """Zero mean and unit deviation a feature, over the training pictures."""
+        """Zero mean and nearly unit deviation a feature, over the training pictures."""
         return (features.float() - self.mean) / self.deviation
 
     def forward(self, features: Tensor) -> Tensor:
         """Unit-length embeddings."""
-        standard = self.drop(self.standardise(features))
-        out = self.linear(standard)
-        if self.further is not None:
-            out = out + self.further(standard)
-        return functional.normalize(out, dim=-1)
+        return functional.normalize(self.linear(self.drop(self.standardise(features))).float(), dim=-1)
 
 
-class Prompts:
-    """Every class name in every template as tokens, to draw one prompt a class."""
-
-    def __init__(self, tokenizer: CLIPTokenizer, sources: list[Source]) -> None:
-        self.names = all_names(sources)
-        self.labels = sorted(self.names)
-        prompts = [
-            [template.format(name) for name in self.names[label] for template in TEMPLATES] for label in self.labels
-        ]
-        self.tokens = encode(tokenizer, [prompt for own in prompts for prompt in own])
-        self.counts = np.array([len(own) for own in prompts])
-        self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
-
-    def draw(self, random: np.random.Generator) -> Tokens:
-        """One prompt a class, with the class's first name half of the time."""
-        first = random.random(len(self.labels)) < 0.5
-        pick = (random.random(len(self.labels)) * np.where(first, len(TEMPLATES), self.counts)).astype(int)
-        chosen = self.tokens[self.starts + pick]
-        return chosen[:, : int((chosen != chosen.max()).sum(1).max()) + 1]
+def contrast(pictures: Tensor, texts: Tensor) -> Tensor:
+    """The symmetric contrastive loss of CLIP (arXiv 2103.00020) with smoothed labels; row i belongs to row i."""
+    similar, own = pictures @ texts.T, torch.arange(len(pictures))
+    across = functional.cross_entropy(similar, own, label_smoothing=0.1)
+    return (across + functional.cross_entropy(similar.T, own, label_smoothing=0.1)) / 2
 
 
-class Captions:
-    """The captions of a source as tokens, with and without the full stop at their end."""
-
-    def __init__(self, tokenizer: CLIPTokenizer, source: Source, longest: int = CAPTION_TOKENS) -> None:
-        captions = [caption for own in source.captions for caption in own]
-        both = encode(tokenizer, captions + [caption.rstrip(" .") for caption in captions], longest)
-        self.tokens = both.reshape(2, len(captions), -1)
-        counts = np.array([len(own) for own in source.captions])
-        self.counts, self.starts = counts, np.concatenate([[0], np.cumsum(counts)[:-1]])
-        self.picture = np.repeat(np.arange(len(counts)), counts)  # of each caption
-
-    def draw(self, pictures: np.ndarray, random: np.random.Generator) -> Tokens:
-        """One caption for each of `pictures`."""
-        pick = self.starts[pictures] + (random.random(len(pictures)) * self.counts[pictures]).astype(int)
-        chosen = self.tokens[random.integers(0, 2, len(pick)), pick]
-        return chosen[:, : int((chosen != chosen.max()).sum(1).max()) + 1]
+def _optimiser(model: CLIPModel, goal: Map, settings: TextSettings) -> torch.optim.Optimizer:
+    """AdamW over the text tower, the map and the sharpness."""
+    weights = [*model.text_model.parameters(), *model.text_projection.parameters()]
+    groups = [
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": settings.decay},
+        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+        {"params": list(goal.parameters()), "weight_decay": 3 * settings.decay},
+        {"params": [model.logit_scale], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98))
 
 
 @dataclass(frozen=True)
-class Validation:
-    """What both stages are judged by: texts as tokens, and which picture or class is right."""
+class Material:
+    """What stage A learns from."""
 
-    captions: Tensor  # (captions, length)
-    picture: Tensor  # of each caption
-    prompts: list[Tensor]  # one (classes, length) a template
-    label: Tensor  # of each picture, as an index into the prompts
+    pictures: Pictures
+    captions: Captions
+    prompts: Prompts
 
-    @classmethod
-    def of(cls, tokenizer: CLIPTokenizer, captioned: Source, classed: Source) -> Validation:
-        """From a split of Flickr8k and a split of Tiny-ImageNet."""
-        captions = [caption for own in captioned.captions for caption in own]
-        names = sorted(set(classed.classes))
-        place = {name: number for number, name in enumerate(names)}
-        return cls(
-            torch.from_numpy(encode(tokenizer, captions)),
-            torch.from_numpy(np.repeat(np.arange(len(captioned.captions)), [len(own) for own in captioned.captions])),
-            [torch.from_numpy(encode(tokenizer, [template.format(name) for name in names])) for template in FOR_JUDGING],
-            torch.tensor([place[name] for name in classed.classes]),
-        )
 
-    @torch.inference_mode()
-    def judge(self, model: CLIPModel, captioned: Tensor, classed: Tensor) -> dict[str, float]:
-        """Recall@10 and top-1 of picture embeddings (pictures, 256) against the model's text tower."""
-        model.eval()
-        texts = torch.cat([text_embeddings(model, part) for part in self.captions.split(500)])
-        names = functional.normalize(sum((text_embeddings(model, one) for one in self.prompts), torch.zeros(())), dim=-1)
-        model.train()
-        return {
-            "recall_at_10": round(recall_at_10(texts, captioned, self.picture), 4),
-            "top_1": round(top_1(classed, names, self.label), 4),
-        }
+def _loss(model: CLIPModel, goal: Map, material: Material, settings: TextSettings, step: int) -> Tensor:
+    """Contrast of pictures with one caption each, and cross-entropy of the others over one prompt a class."""
+    random = np.random.default_rng((settings.seed, step))
+    lesson = material.pictures.draw(settings.pictures, random, crops=False)
+    captions = drop_words(material.captions.draw(lesson.captioned, random), settings.words_dropped, random)
+    prompts = material.prompts.draw(random)
+    with torch.autocast("cpu", torch.bfloat16):
+        texts = text_embeddings(model, torch.from_numpy(captions))
+        names = text_embeddings(model, torch.from_numpy(prompts))
+        embeddings = goal(lesson.features)
+    embeddings = embeddings * model.logit_scale.exp().clamp(max=100)
+    count = len(lesson.captioned)
+    kinds = functional.cross_entropy(embeddings[count:] @ names.T, lesson.classes, label_smoothing=0.1)
+    return contrast(embeddings[:count], texts) + 0.5 * kinds
+
+
+def learn(
+    model: CLIPModel, goal: Map, material: Material, settings: TextSettings, *, judge: Judge, held_out: list[Tensor]
+) -> Iterator[dict[str, Any]]:
+    """Train text tower and map in place; yields a line for the log at every check.
+
+    `held_out`: the teacher's features of the validation pictures, captioned ones and classed ones.
+    """
+    torch.manual_seed(settings.seed)
+    goal.fit(material.pictures.sample_features())
+    goal.drop.p = settings.features_dropped
+    with torch.no_grad():
+        model.logit_scale.fill_(math.log(settings.sharpness))
+    optimiser = _optimiser(model, goal, settings)
+    for step in range(settings.steps):
+        falling = 0.5 + 0.5 * math.cos(math.pi * step / settings.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate * min(1.0, (step + 1) / settings.warm_up) * falling
+        goal.train()
+        loss = _loss(model, goal, material, settings, step)
+        loss.backward()
+        nn.utils.clip_grad_norm_([weight for group in optimiser.param_groups for weight in group["params"]], 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        goal.eval()
+        if (step + 1) % settings.check_every == 0 or step + 1 == settings.steps:
+            with torch.inference_mode():
+                figures = judge.figures(model, *(goal(features) for features in held_out))
+            yield {"stage": "text", "step": step + 1, "loss": round(loss.item(), 4), **figures}

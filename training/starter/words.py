@@ -30,6 +30,7 @@ TEMPLATES = (
     "{}",
 )
 FOR_JUDGING = TEMPLATES[:3]
+CAPTION_TOKENS = 24  # longer captions are cut while learning; 7 % are
 
 
 def learn_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
@@ -81,3 +82,42 @@ def texts_to_learn_from(sources: list[Source]) -> list[str]:
     captions = [caption for source in sources for own in source.captions for caption in own]
     names = [name for found in all_names(sources).values() for name in found]
     return captions + [template.format(name) for template in TEMPLATES for name in names]
+
+
+class Prompts:
+    """Every class name in every template as tokens, to draw one prompt a class."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, sources: list[Source]) -> None:
+        self.names = all_names(sources)
+        self.labels = sorted(self.names)
+        prompts = [
+            [template.format(name) for name in self.names[label] for template in TEMPLATES] for label in self.labels
+        ]
+        self.tokens = encode(tokenizer, [prompt for own in prompts for prompt in own])
+        self.counts = np.array([len(own) for own in prompts])
+        self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+
+    def draw(self, random: np.random.Generator) -> Tokens:
+        """One prompt a class, with the class's first name half of the time."""
+        first = random.random(len(self.labels)) < 0.5
+        pick = (random.random(len(self.labels)) * np.where(first, len(TEMPLATES), self.counts)).astype(int)
+        chosen = self.tokens[self.starts + pick]
+        return chosen[:, : int((chosen != chosen.max()).sum(1).max()) + 1]
+
+
+class Captions:
+    """The captions of a source as tokens, with and without the full stop at their end."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, source: Source, longest: int = CAPTION_TOKENS) -> None:
+        captions = [caption for own in source.captions for caption in own]
+        both = encode(tokenizer, captions + [caption.rstrip(" .") for caption in captions], longest)
+        self.tokens = both.reshape(2, len(captions), -1)
+        counts = np.array([len(own) for own in source.captions])
+        self.counts, self.starts = counts, np.concatenate([[0], np.cumsum(counts)[:-1]])
+        self.picture = np.repeat(np.arange(len(counts)), counts)  # of each caption
+
+    def draw(self, pictures: np.ndarray, random: np.random.Generator) -> Tokens:
+        """One caption for each of `pictures`."""
+        pick = self.starts[pictures] + (random.random(len(pictures)) * self.counts[pictures]).astype(int)
+        chosen = self.tokens[random.integers(0, 2, len(pick)), pick]
+        return chosen[:, : int((chosen != chosen.max()).sum(1).max()) + 1]

@@ -8,7 +8,7 @@ from tuneclip.archive.forms import FORMS, Form
 from tuneclip.archive.kinds import COINS, KINDS, CoinType, Kind
 from tuneclip.archive.places import choose_dates, choose_place, period_name
 from tuneclip.archive.record import Find
-from tuneclip.archive.wares import WARES
+from tuneclip.archive.wares import WARES, Ware
 
 _DRAWN_SHARE = 0.2  # line drawings among the pictures
 _VESSELS, _COINS = 0.58, 0.70  # cumulative shares of the families; the rest are other small finds
@@ -16,6 +16,8 @@ _INSCRIPTIONS = ("LARTH", "MI ARATHIA", "KALOS", "VELTHVR", "RAMTHA", "HERAKLES"
 _INSCRIBED_WARES = ("bucchero", "impasto", "coarseware", "grey ware", "black-gloss ware", "buff ware")
 _VESSEL_STATES = (("complete", 46), ("mended from sherds", 11), ("worn", 9), ("handle missing", 9),
                   ("upper part missing", 5), ("rim sherd", 12), ("body sherd", 8))  # fmt: skip
+_INSCRIBED_SHARE = 0.5  # of the plain vessels of wares that were written on
+_HIGHEST_BREAK = 0.72  # vessels decorated higher up are not left without their upper part
 _OPTIONAL = (("findspot", 0.07), ("period", 0.05), ("dimensions", 0.1), ("colour", 0.06), ("state", 0.05),
              ("description", 0.04))  # fmt: skip
 
@@ -64,32 +66,45 @@ def _pick(random: Generator, options: tuple[tuple[str, int], ...]) -> str:
 
 def _choose_vessel(random: Generator, form: Form) -> dict[str, object]:
     ware = WARES[str(random.choice(form.wares))]
-    decorations = ware.decorations
-    if form.handles == "lamp":
-        decorations = ("plain",) if ware.metal else ("plain", "relief rosettes", "relief dolphins", "a rayed disc")
-    elif form.name in ("transport amphora", "unguentarium"):
-        decorations = tuple(name for name in decorations if name in ("plain", "bands", "white bands")) or ("plain",)
-    elif form.inside:
-        decorations = tuple(name for name in decorations if name not in ("ribbing", "knobs", "barbotine dots"))
-    state = _pick(random, _VESSEL_STATES)
-    if ware.metal or form.handles == "lamp" or (form.inside and "part" in state):
-        state = str(random.choice(("complete", "complete", "worn")))
-    elif state == "handle missing" and form.handles in ("none", "lugs", "lamp"):
-        state = "mended from sherds"
-    decoration = str(random.choice(decorations))
+    state = _vessel_state(random, form, ware)
+    decoration = str(random.choice(_fitting_decorations(form, ware)))
     inscription = ""
-    if decoration == "plain" and ware.name in _INSCRIBED_WARES and not form.inside and form.handles != "lamp":
-        inscription = str(random.choice(_INSCRIPTIONS)) if random.random() < 0.5 and "sherd" not in state else ""
+    writable = ware.name in _INSCRIBED_WARES and not form.inside and not state.endswith("sherd")
+    if decoration == "plain" and writable and random.random() < _INSCRIBED_SHARE:
+        inscription = str(random.choice(_INSCRIPTIONS))
     height = round(float(random.uniform(*form.heights)), 1)
     width = round(2 * height * max(radius for radius, _ in form.profile), 1)
     sizes = (("height", height), ("diameter", width))
-    if "sherd" in state:
+    if state.endswith("sherd"):
         sizes = (("length", round(float(random.uniform(3.5, 11)), 1)), ("thickness", round(0.35 + height / 60, 1)))
     return {
         "family": "vessel", "category": form.category, "name": form.name, "ware": ware.name,
         "colour": ware.colours[int(random.integers(len(ware.colours)))][0], "decoration": decoration,
         "state": state, "view": "", "inscription": inscription, "sizes": sizes, "dates": ware.dates,
     }  # fmt: skip
+
+
+def _fitting_decorations(form: Form, ware: Ware) -> tuple[str, ...]:
+    """Those of the ware's decorations that this form is found with."""
+    if form.handles == "lamp":
+        return ("plain",) if ware.metal else ("plain", "relief rosettes", "relief dolphins", "a rayed disc")
+    if form.name in ("transport amphora", "unguentarium"):
+        return tuple(name for name in ware.decorations if name in ("plain", "bands", "white bands")) or ("plain",)
+    if form.inside:
+        return tuple(name for name in ware.decorations if name not in ("ribbing", "knobs", "barbotine dots"))
+    return ware.decorations
+
+
+def _vessel_state(random: Generator, form: Form, ware: Ware) -> str:
+    """How much of the vessel is left: metal does not break, and no handle is lost where there was none."""
+    state = _pick(random, _VESSEL_STATES)
+    if ware.metal or form.handles == "lamp":
+        return str(random.choice(("complete", "complete", "worn")))
+    open_above = form.zone[1] > _HIGHEST_BREAK or form.inside
+    handled = form.handles not in ("none", "lugs")
+    if (state == "upper part missing" and open_above) or (state == "handle missing" and not handled):
+        return "mended from sherds"
+    return state
 
 
 def _choose_coin(random: Generator, coin: CoinType) -> dict[str, object]:
@@ -110,7 +125,7 @@ def _choose_kind(random: Generator, kind: Kind) -> dict[str, object]:
     motifs = kind.motifs
     if ware.material in ("bronze", "iron", "marble") and "painted" in motifs:
         motifs = ("plain",)
-    states = ("complete", "complete", "worn")
+    states: tuple[str, ...] = ("complete", "complete", "worn")
     if kind.category in ("roof tile", "figurine", "antefix"):
         states = ("complete", "complete", "worn", "fragment")
     length = round(float(random.uniform(*kind.lengths)), 1)

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tuneclip.archive import letters, motifs
 from tuneclip.archive.forms import Form
 from tuneclip.archive.record import Find
-from tuneclip.archive.surface import ADDED, INSIDE, OUTSIDE, Floats, Ints
+from tuneclip.archive.surface import INSIDE, OUTSIDE, Floats, Ints
 from tuneclip.archive.vessels import Profile
 
 PAINT, WHITE, INCISE, RELIEF = "paint", "white", "incise", "relief"
+_EDGE = 0.05  # square of the slope from which on a relief's edge is drawn in ink
+_UNSEEN = 0.02  # coverage below this is left out
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,15 @@ class Band:
 class Pixels:
     """The pixels that show the thing, one value each: (n,), normals and colours (3, n); colours from 0 to 1.
 
-    `ink` says how much a line drawing blackens the pixel, `gloss` how much it shines.
+    `place` counts pixels row by row over the whole square; `ink` says how much a line drawing blackens the pixel,
+    `gloss` how much it shines.
     """
 
-    row: Ints
-    column: Ints
+    place: Ints
     normal: Floats
     around: Floats
     along: Floats
-    part: "np.ndarray[tuple[int], np.dtype[np.uint8]]"
+    part: npt.NDArray[np.uint8]
     colour: Floats
     gloss: Floats
     ink: Floats
@@ -80,15 +83,19 @@ _WHOLE = ("net", "scales", "dots", "feathers", "ribs", "checker")
 _SINGLE = ("ships", "goddess")
 
 
-def bands_for(find: Find, form: Form, profile: Profile) -> list[Band]:
-    """The bands that the find's decoration and inscription ask for on this form."""
-    low, high = profile.along_at(form.zone[0]), profile.along_at(form.zone[1])
+def bands_for(find: Find, form: Form, profile: Profile, *, zone: tuple[float, float] | None = None) -> list[Band]:
+    """The bands that the find's decoration and inscription ask for, in `zone` (heights) or the form's own."""
+    heights = zone or form.zone
+    low, high = profile.along_at(heights[0]), profile.along_at(heights[1])
     part = OUTSIDE
-    if form.inside:
-        low, high, part = 0.10, 0.40, INSIDE
+    if form.inside and zone is None:
+        low, high, part = (0.12, 0.46, INSIDE) if form.handles != "lamp" else (0.25, 0.7, INSIDE)
     measure = _Measure(profile, part)
     bands: list[Band] = []
-    if find.ware in ("black-figure ware", "red-figure ware") and not form.inside:
+    if zone and find.ware == "black-figure ware":
+        bands += [Band(0.0, low - 0.04, "solid", 4), Band(low - 0.025, low - 0.01, "solid", 4)]
+        bands += [Band(high + 0.01, high + 0.025, "solid", 4), Band(0.94, 1.0, "solid", 4)]
+    elif find.ware in ("black-figure ware", "red-figure ware") and zone is None:
         bands += _attic_frame(find, measure, low, high)
     if find.decoration in ("bands", "white bands"):
         how = WHITE if "white" in find.decoration else PAINT
@@ -119,15 +126,18 @@ class _Measure:
         at = self.profile.part == self.part
         radius = float(np.interp((low + high) / 2, self.profile.along[at], self.profile.radius[at]))
         height = (high - low) * self.length()
-        tile = Band(low, high, motif).tile
-        return max(2, round(2 * np.pi * radius / (height * tile.shape[1] / tile.shape[0])))
+        rows, columns = Band(low, high, motif).tile.shape
+        return max(2, round(float(2 * np.pi * radius / (height * columns / rows))))
 
 
 def _attic_frame(find: Find, measure: _Measure, low: float, high: float) -> list[Band]:
     gap = 0.012
     if find.ware == "red-figure ware":
-        below = Band(low - 0.075, low - 0.015, "meander", measure.repeats("meander", low - 0.075, low - 0.015))
-        return [below, Band(high + 0.02, high + 0.055, "tongues", measure.repeats("tongues", high + 0.02, high + 0.055))]
+        below = Band(low - 0.09, low - 0.015, "meander", measure.repeats("meander", low - 0.09, low - 0.015))
+        return [
+            below,
+            Band(high + 0.02, high + 0.055, "tongues", measure.repeats("tongues", high + 0.02, high + 0.055)),
+        ]
     rays = Band(0.10, 0.19, "rays", measure.repeats("rays", 0.10, 0.19))
     return [
         Band(0.0, 0.09, "solid", 4), rays, Band(0.205, low - 0.03, "solid", 4), Band(low - 0.02, low - gap, "solid", 4),
@@ -164,7 +174,7 @@ def _inscription(find: Find, measure: _Measure, low: float, high: float) -> Band
     motif = f"text:{find.inscription}"
     middle, half = (low + high) / 2, (high - low) * 0.26
     room = measure.repeats(motif, middle - half, middle + half)
-    while room < 4 and half > 0.02:  # a long name is written smaller
+    while room < (8 if find.technique == "line drawing" else 4) and half > 0.02:  # a long name is written smaller
         half *= 0.8
         room = measure.repeats(motif, middle - half, middle + half)
     return Band(middle - half, middle + half, motif, 1, INCISE, OUTSIDE, 1 / room)
@@ -198,23 +208,29 @@ def _print(
     x = np.minimum((place[0] * tile.shape[1]).astype(np.intp), tile.shape[1] - 1)
     cover = tile[y, x]
     if band.how in (INCISE, RELIEF):
-        across, down = _slopes(band, y, x)
-        strength = np.float32(-0.55 if band.how == RELIEF else 0.3)
-        front = np.sqrt(np.maximum(1 - pixels.normal[0, at] ** 2, 0))
-        pixels.normal[0, at] += strength * across * front
-        pixels.normal[1, at] -= strength * down
-        pixels.normal[2, at] -= strength * across * pixels.normal[0, at]
-    pixels.ink[at] = np.maximum(pixels.ink[at], cover * (0.35 if band.how == RELIEF else 1.0))
-    cover = cover * (1.0 if wear is None else wear[at]) * (0.0 if band.how == RELIEF else 1.0)
-    if band.how != RELIEF:
-        pixels.colour[:, at] += cover * (colours[band.how][:, None] - pixels.colour[:, at])
+        _carve(pixels, band, at, (y, x))
+    used = np.flatnonzero(cover > _UNSEEN)
+    at, cover = at[used], cover[used]
+    if band.how == RELIEF:
+        colour = np.ones(3, dtype=np.float32)
+        cover *= np.float32(0.12)
+    else:
+        pixels.ink[at] = np.maximum(pixels.ink[at], cover)
+        colour = colours[band.how]
+        cover *= 1 if wear is None else wear[at]
+    for channel, value in zip(pixels.colour, colour, strict=True):
+        channel[at] += cover * (value - channel[at])
 
 
-def _slopes(band: Band, y: Ints, x: Ints) -> tuple[Floats, Floats]:
+def _carve(pixels: Pixels, band: Band, at: Ints, spot: tuple[Ints, Ints]) -> None:
+    """Turn the face where the motif is cut in or raised."""
     if band.motif.startswith("text:"):
-        return np.zeros(len(x), dtype=np.float32), np.zeros(len(x), dtype=np.float32)
-    across, down = motifs.slopes(band.motif)
-    return across[y, x], down[y, x]
-
-
-__all__ = ["ADDED", "Band", "Pixels", "bands_for", "lay"]
+        return
+    across, down = (slope[spot] for slope in motifs.slopes(band.motif))
+    strength = np.float32(-1.1 if band.how == RELIEF else 0.3)
+    if band.how == RELIEF:
+        pixels.ink[at] = np.maximum(pixels.ink[at], across * across + down * down > _EDGE)
+    right = pixels.normal[0][at]
+    pixels.normal[0][at] = right + strength * across * np.sqrt(np.maximum(1 - right * right, 0))
+    pixels.normal[1][at] -= strength * down
+    pixels.normal[2][at] -= strength * across * right

@@ -7,41 +7,50 @@ import numpy.typing as npt
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
-from tuneclip.archive.photograph import FINER, gathered
+from tuneclip.archive.colouring import coloured
+from tuneclip.archive.photograph import FINER
 from tuneclip.archive.record import Find
 from tuneclip.archive.scalebar import draw_scale
 from tuneclip.archive.scene import Scene
-from tuneclip.archive.surface import HOLE, Camera, Floats
+from tuneclip.archive.surface import ADDED, HOLE, INSIDE, OUTSIDE, Camera, Floats
 
 Mask = npt.NDArray[np.bool_]
 
 _LIGHT = np.array([-0.55, 0.6, 0.58], dtype=np.float32)  # from the upper left, as the convention has it
+_STEEP = 0.80  # a relief's slope, as the part of its direction towards the viewer, that is drawn as a line
+_FOLD = 0.55  # cosine between neighbouring directions below which a face is drawn as folded
+_BLACKENED = 10.0  # darker than any dot's threshold
 _BLACK = 26  # ink's level on paper
 
 
-def draw(find: Find, scene: Scene, size: int, random: Generator) -> Image.Image:
+def draw(find: Find, scene: Scene, *, size: int, random: Generator) -> Image.Image:
     """An RGB picture in shades of grey, `size` by `size` pixels; the scene has `FINER` times as many each way."""
-    pixels = gathered(find, scene, random)
+    pixels = coloured(find, scene, random)
     side = scene.surface.side
     ink = np.zeros((side, side), dtype=np.bool_)
     painted = pixels.ink > 0.5
-    ink[pixels.row[painted], pixels.column[painted]] = True
+    ink.ravel()[pixels.place[painted]] = True
+    ink.ravel()[pixels.place[pixels.part == HOLE]] = True
     stippled = find.family != "vessel" or find.ware in ("coarseware", "impasto")
     if stippled:
         strength = 1.0 if find.family != "vessel" else 0.45
         normal = pixels.normal / np.sqrt((pixels.normal**2).sum(0))
         dark = np.float32(strength) * (np.float32(0.92) - (_LIGHT[:, None] * normal).sum(0))
-        dark[pixels.part == HOLE] = 1.2
-        dotted = dark > _stipple(side)[pixels.row, pixels.column]
-        ink[pixels.row[dotted], pixels.column[dotted]] = True
+        if scene.relief:
+            dark += np.float32(2.5) * np.maximum(np.float32(0.93) - normal[2], 0)
+            dark[(normal[2] < _STEEP) & (pixels.part == OUTSIDE)] = _BLACKENED
+        dotted = dark > _stipple(side).ravel()[pixels.place]
+        ink.ravel()[pixels.place[dotted]] = True
     lined = scene.section and not find.fragment and scene.camera is not None and scene.camera.elevation == 0
     if lined and scene.camera is not None:
-        ink[:, : int(scene.camera.centre[0])] &= scene.surface.part[:, : int(scene.camera.centre[0])] > 2
+        ink[:, : int(scene.camera.centre[0])] &= scene.surface.part[:, : int(scene.camera.centre[0])] == ADDED
     ink |= _contours(scene, max(1, round(side / 300)))
     sheet = Image.fromarray(np.where(ink, np.uint8(_BLACK), np.uint8(255)))
     if scene.section and scene.camera is not None:
         if lined:
-            _section(sheet, scene, scene.camera, hatched=random.random() < 0.35)
+            _section(
+                sheet, scene, scene.camera, hatched=random.random() < 0.35, whole=find.state != "upper part missing"
+            )
         elif find.fragment:
             _wall_beside(sheet, scene, scene.camera)
     paper = np.asarray(sheet.reduce(FINER), dtype=np.float32) * np.float32(random.uniform(0.95, 1.0))
@@ -57,17 +66,23 @@ def _contours(scene: Scene, thick: int) -> Mask:
     surface = scene.surface
     there = surface.part != 0
     edge = np.zeros_like(there)
-    reach = np.float32(0.03 * surface.side)
-    for axis in (0, 1):
+    level = scene.camera is None or scene.camera.elevation == 0  # else the rings of a vessel would show as folds
+    reach = np.float32((0.03 if level else 0.12) * surface.side)
+    for way in (0, 1):
         now = [slice(None), slice(None)]
         after = [slice(None), slice(None)]
-        now[axis], after[axis] = slice(None, -1), slice(1, None)
+        now[way], after[way] = slice(None, -1), slice(1, None)
         a, b = tuple(now), tuple(after)
         both = there[a] & there[b]
+        rod = surface.part[a] == ADDED  # a handle is too thin for its roundness to be a fold
         jump = np.abs(surface.depth[a] - surface.depth[b]) > reach
-        bend = sum(surface.normal[i][a] * surface.normal[i][b] for i in range(3)) < np.float32(0.55)
-        edge[a] |= (there[a] != there[b]) | (both & (jump | bend))
-    grown = edge.copy()
+        edge[a] |= (there[a] != there[b]) | (both & jump)
+        if not level:
+            edge[a] |= both & ((surface.part[a] == INSIDE) != (surface.part[b] == INSIDE))
+        else:
+            alike = sum((axis[a] * axis[b] for axis in surface.normal), np.zeros_like(surface.depth[a]))
+            edge[a] |= both & ~rod & (alike < _FOLD)
+    grown: Mask = edge.copy()
     for step in range(1, thick + 1):
         grown[step:] |= edge[:-step]
         grown[:, step:] |= edge[:, :-step]
@@ -78,7 +93,7 @@ def _points(section: tuple[tuple[float, float], ...], camera: Camera) -> list[tu
     return [(camera.centre[0] - r * camera.scale, camera.centre[1] - h * camera.scale) for r, h in section]
 
 
-def _section(sheet: Image.Image, scene: Scene, camera: Camera, *, hatched: bool) -> None:
+def _section(sheet: Image.Image, scene: Scene, camera: Camera, *, hatched: bool, whole: bool) -> None:
     """Cut the left half open: the wall in black or hatched, the axis, and the line of the rim."""
     wall = _points(scene.section, camera)
     axis, foot = camera.centre
@@ -88,7 +103,6 @@ def _section(sheet: Image.Image, scene: Scene, camera: Camera, *, hatched: bool)
     outline = [*wall, (axis, foot - hollow), ring]
     pen = ImageDraw.Draw(sheet)
     line = max(2, round(sheet.width / 260))
-    left = min(x for x, _ in wall)
     inside = Image.new("L", sheet.size, 0)
     ImageDraw.Draw(inside).polygon(outline, fill=255)
     covered = [(axis, foot), *wall, (axis, wall[-1][1])]
@@ -103,7 +117,9 @@ def _section(sheet: Image.Image, scene: Scene, camera: Camera, *, hatched: bool)
     else:
         sheet.paste(_BLACK, (0, 0), inside)
     top = min(y for _, y in wall)
-    pen.line([(left, top), (2 * axis - left, top)], fill=_BLACK, width=line) if abs(wall[0][0] - left) >= 0 else None
+    if whole:
+        rim = min(x for x, y in wall if y < top + 0.03 * camera.scale)
+        pen.line([(rim, top), (2 * axis - rim, top)], fill=_BLACK, width=line)
     pen.line([(axis, top), (axis, foot)], fill=_BLACK, width=line)
 
 
@@ -115,7 +131,9 @@ def _wall_beside(sheet: Image.Image, scene: Scene, camera: Camera) -> None:
     if len(wall) < 3:
         return
     thick = max(x for x, _ in wall) - min(x for x, _ in wall)
-    aim = min(max(float(columns.min()) - 0.05 * sheet.width - thick, 0.03 * sheet.width), 0.2 * sheet.width)
+    aim = float(columns.min()) - 0.05 * sheet.width - thick
+    if aim < 0.02 * sheet.width:  # a wall as flared as that leaves no room
+        return
     shift = aim - min(x for x, _ in wall)
     ImageDraw.Draw(sheet).polygon([(x + shift, y) for x, y in wall], fill=_BLACK)
 
@@ -129,7 +147,7 @@ def _stipple(side: int) -> Floats:
     dot = max(0.8, side / 470)
     rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
     cells = int(side / pitch) + 1
-    places = (np.stack(np.mgrid[0:cells, 0:cells], -1) + random.uniform(0.1, 0.9, (cells, cells, 2))) * pitch
+    places = (np.moveaxis(np.mgrid[0:cells, 0:cells], 0, -1) + random.uniform(0.1, 0.9, (cells, cells, 2))) * pitch
     levels = random.uniform(0.35, 1.5, (cells, cells)).astype(np.float32)
     near_row = np.minimum((rows / pitch).astype(np.intp), cells - 1)
     near_column = np.minimum((columns / pitch).astype(np.intp), cells - 1)

@@ -38,8 +38,8 @@ def _broken(name: str, rolls: list[Roll]) -> list[Roll]:
             if max(y for _, y, _ in r.points) > cut:
                 kept.append(Roll(points, r.radii, r.part, r.blend))
         return kept
-    cut = 0.74 if name != "rider" else 0.98
-    return [r for r in rolls if min(y for _, y, _ in r.points) < cut - 0.04]
+    cut = 0.73 if name != "rider" else 0.98
+    return [r for r in rolls if max(y for _, y, _ in r.points) < cut]
 
 
 def _head(x: float, y: float, z: float, size: float, paint: Paint) -> list[Roll]:
@@ -67,7 +67,11 @@ def _woman(paint: Paint) -> list[Roll]:
         roll([(0, 0.46, 0), (0, 0.62, 0)], (0.10, 0.115), blend=0.03),
     ]
     folds = [
-        roll([(0.16 * np.sin(a), 0.05, 0.165 * np.cos(a)), (0.085 * np.sin(a), 0.44, 0.09 * np.cos(a))], 0.022, blend=0.012)
+        roll(
+            [(0.16 * np.sin(a), 0.05, 0.165 * np.cos(a)), (0.085 * np.sin(a), 0.44, 0.09 * np.cos(a))],
+            0.022,
+            blend=0.012,
+        )
         for a in np.linspace(-1.2, 1.2, 7)
     ]
     belt = [roll([(-0.085, 0.47, 0.05), (0, 0.47, 0.105), (0.085, 0.47, 0.05)], 0.02, paint[0])]
@@ -108,10 +112,11 @@ def _goddess(paint: Paint) -> list[Roll]:
 
 
 def _warrior(paint: Paint) -> list[Roll]:
+    leg = (0.07, 0.052, 0.036, 0.03)
     legs = [
-        roll([(-0.06, 0.42, 0), (-0.10, 0.24, 0.05), (-0.10, 0.04, 0.02), (-0.10, 0.03, 0.09)], (0.07, 0.052, 0.036, 0.03), blend=0.012),
-        roll([(0.06, 0.42, 0), (0.10, 0.24, -0.01), (0.12, 0.04, -0.05), (0.13, 0.03, 0.02)], (0.07, 0.052, 0.036, 0.03), blend=0.012),
-    ]  # fmt: skip
+        roll([(-0.06, 0.42, 0), (-0.10, 0.24, 0.05), (-0.10, 0.04, 0.02), (-0.10, 0.03, 0.09)], leg, blend=0.012),
+        roll([(0.06, 0.42, 0), (0.10, 0.24, -0.01), (0.12, 0.04, -0.05), (0.13, 0.03, 0.02)], leg, blend=0.012),
+    ]
     base = [roll([(-0.15, 0.0, 0), (0.17, 0.0, 0)], 0.03)]
     body = [
         roll([(0, 0.44, 0), (0, 0.54, 0), (0, 0.65, 0)], (0.085, 0.08, 0.11), blend=0.02),
@@ -139,11 +144,13 @@ def _warrior(paint: Paint) -> list[Roll]:
 
 def _beast(length: float, girth: float, leg: float) -> list[Roll]:
     half = length / 2
+    hind = [(-half * 0.88, 0.42, 0.075), (-half * 1.0, 0.2, 0.085), (-half * 0.96, 0.03, 0.085)]
+    fore = [(half * 0.85, 0.42, 0.075), (half * 0.86, 0.2, 0.085), (half * 0.88, 0.03, 0.085)]
     return [
-        *paired([(-half * 0.88, 0.42, 0.075), (-half * 1.0, 0.2, 0.085), (-half * 0.96, 0.03, 0.085)], (leg * 1.25, leg, leg * 0.95), blend=0.03),
-        *paired([(half * 0.85, 0.42, 0.075), (half * 0.86, 0.2, 0.085), (half * 0.88, 0.03, 0.085)], (leg * 1.2, leg, leg * 0.95), blend=0.03),
+        *paired(hind, (leg * 1.25, leg, leg * 0.95), blend=0.03),
+        *paired(fore, (leg * 1.2, leg, leg * 0.95), blend=0.03),
         roll([(-half, 0.5, 0), (0, 0.485, 0), (half, 0.5, 0)], (girth, girth * 0.92, girth * 1.03), blend=0.03),
-    ]  # fmt: skip
+    ]
 
 
 def _horse(paint: Paint) -> list[Roll]:
@@ -155,23 +162,29 @@ def _horse(paint: Paint) -> list[Roll]:
         roll(mane, 0.026, paint[1], 0.006),
         *paired([(0.41, 0.95, 0.035), (0.415, 1.02, 0.045)], (0.024, 0.012), blend=0.005),
         *paired([(0.485, 0.87, 0.058)], 0.015, paint[1]),
-        roll(curve([(-0.38, 0.53, 0), (-0.45, 0.45, 0), (-0.45, 0.2, 0)], 4), spread((0.03, 0.038, 0.02), 9), paint[1], 0.01),
+        roll(
+            curve([(-0.38, 0.53, 0), (-0.45, 0.45, 0), (-0.45, 0.2, 0)], 4),
+            spread((0.03, 0.038, 0.02), 9),
+            paint[1],
+            0.01,
+        ),
         roll(curve([(0.47, 0.775, 0.06), (0.40, 0.80, 0.085), (0.33, 0.70, 0.10)], 3), 0.011, paint[0]),
         roll([(0.26, 0.42, 0.115), (0.28, 0.55, 0.125), (0.24, 0.66, 0.06)], 0.017, paint[0]),
     ]
 
 
 def _rider(paint: Paint) -> list[Roll]:
+    leg = [(0.0, 0.62, 0.09), (0.08, 0.48, 0.15), (0.06, 0.30, 0.15), (0.12, 0.28, 0.15)]
     man = [
         roll([(-0.02, 0.60, 0), (0.0, 0.86, 0)], (0.085, 0.095), blend=0.02),
-        *paired([(0.0, 0.62, 0.09), (0.08, 0.48, 0.15), (0.06, 0.30, 0.15), (0.12, 0.28, 0.15)], (0.055, 0.048, 0.035, 0.026), paint[0], 0.01),
+        *paired(leg, (0.055, 0.048, 0.035, 0.026), paint[0], 0.01),
         *paired([(0.0, 0.88, 0.09), (0.06, 0.74, 0.13), (0.24, 0.74, 0.07)], (0.042, 0.036, 0.028), blend=0.01),
         roll([(0.01, 0.93, 0), (0.01, 1.0, 0)], 0.04, blend=0.01),
         roll([(0.01, 1.05, 0), (0.012, 1.08, 0)], 0.072, blend=0.01),
         roll([(0.075, 1.055, 0), (0.09, 1.04, 0)], 0.014, blend=0.006),
         roll([(-0.02, 1.09, 0), (-0.02, 1.17, 0)], (0.076, 0.022), paint[1], 0.004),
         *paired([(0.065, 1.075, 0.035)], 0.012, paint[1]),
-    ]  # fmt: skip
+    ]
     return [*_horse(paint), *man]
 
 
@@ -195,11 +208,20 @@ def _bull(paint: Paint) -> list[Roll]:
 def _ram(paint: Paint) -> list[Roll]:
     angle = np.linspace(0.6 * np.pi, -1.5 * np.pi, 14)
     radius = np.linspace(0.10, 0.028, 14)
-    horn = [(0.355 + r * np.cos(a), 0.70 + r * np.sin(a), 0.085 + 0.0035 * i) for i, (r, a) in enumerate(zip(radius, angle, strict=True))]
+    horn = [
+        (0.355 + r * np.cos(a), 0.70 + r * np.sin(a), 0.085 + 0.0035 * i)
+        for i, (r, a) in enumerate(zip(radius, angle, strict=True))
+    ]
     wool = [
-        roll([(x, y, z)], 0.042, blend=0.006)
-        for x in np.linspace(-0.28, 0.2, 8)
-        for y, z in ((0.40, 0.135), (0.48, 0.155), (0.56, 0.13), (0.625, 0.08))
+        roll([(x + shift, y, z)], 0.034, blend=0.016)
+        for x in np.linspace(-0.30, 0.2, 10)
+        for y, z, shift in (
+            (0.39, 0.125, 0.0),
+            (0.445, 0.143, 0.025),
+            (0.505, 0.146, 0.0),
+            (0.565, 0.128, 0.025),
+            (0.62, 0.09, 0.0),
+        )
     ]
     return [
         *_beast(0.46, 0.15, 0.048),

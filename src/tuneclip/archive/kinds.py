@@ -54,7 +54,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("fibula", "serpentine fibula", ("bronze", "gold", "iron"), (6, 12), ("plain", "knobs"), (-750, -600)),
     Kind("fibula", "disc fibula", ("bronze", "silver", "gold"), (2.5, 5),
          ("concentric circles", "star", "rosette", "wheel"), (-100, 350)),
-    Kind("fibula", "bow fibula with beads", ("bronze",), (5, 9), ("amber bead", "bone beads"), (-800, -650)),
+    Kind("fibula", "bow fibula", ("bronze",), (5, 9), ("an amber bead", "bone beads"), (-800, -650)),
     Kind("figurine", "figurine of a standing woman", ("terracotta", "terracotta", "bronze", "marble"), (9, 24),
          ("plain", "painted")),
     Kind("figurine", "figurine of a seated goddess", ("terracotta", "terracotta", "marble"), (9, 20),

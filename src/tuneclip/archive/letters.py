@@ -34,5 +34,5 @@ def written(text: str) -> Floats:
     for number, letter in enumerate(text):
         left = 0.2 + pitch * number
         for stroke in _STROKES.get(letter, ()):
-            sketch.line([(left + x * 0.105, 0.17 + y * 0.11) for x, y in stroke], 0.062)
+            sketch.line([(left + x * 0.105, 0.17 + y * 0.11) for x, y in stroke], 0.08)
     return sketch.tile()

@@ -21,7 +21,7 @@ def strike(find: Find, side: int, random: Generator) -> Scene:
     surface = empty_surface(side)
     faces = find.decoration.split(" / ")
     half = side * (0.215 if len(faces) == 2 else 0.30)
-    places = ((0.27, 0.73) if len(faces) == 2 else (0.5,))
+    places = (0.27, 0.73) if len(faces) == 2 else (0.5,)
     drawing = find.technique == "line drawing"
     for place, motif in zip(places, faces, strict=True):
         reverse = motif is faces[-1] and find.view != "obverse"
@@ -37,27 +37,27 @@ def _face(surface: Surface, at: Sheet, what: tuple[str, str], how: tuple[str, Ge
     distance = np.sqrt(at.right**2 + at.up**2)
     angle = np.arctan2(at.right, at.up)  # 0 at the top, growing clockwise
     outline = distance / (np.float32(0.925) * wobble(angle, random, 0.035))
-    shift = random.uniform(-0.05, 0.05, 2)
+    shift = random.uniform(-0.05, 0.05, 2).tolist()
     die = np.sqrt((at.right - shift[0]) ** 2 + (at.up - shift[1]) ** 2)
-    height = pressed(at, motif, (float(shift[0]), float(shift[1])), 1.12 if legend else 1.28) * np.float32(0.22)
-    height *= 1 - step(die, 0.72, 0.80)
+    height = pressed(at, motif, centre=(shift[0], shift[1]), height=1.08 if legend else 1.28) * np.float32(0.22)
+    height *= 1 - step(die, 0.76, 0.82)
     beads = np.maximum(0, np.sin(angle * 34)) * np.maximum(1 - ((die - np.float32(0.86)) / np.float32(0.035)) ** 2, 0)
     height += np.float32(0.045) * beads
     if legend:
-        height += np.float32(0.06) * _legend(legend, angle, die)
+        height += np.float32(0.13) * _legend(legend, angle, die)
     height *= np.float32(0.45 if state == "worn" else 1.0)
-    height += np.float32(0.10) * (1 - step(outline, 0.93, 1.0)) + np.float32(0.015) * wobble(angle * 2 + die * 5, random, 1.0)
+    height += np.float32(0.10) * (1 - step(outline, 0.93, 1.0))
     mask = outline < 1
     if state == "fragment":
         cut = random.uniform(-0.2, 0.25)
-        mask &= at.right * np.cos(0.6) + at.up * np.sin(0.6) + 0.05 * np.sin(at.up * 9) < cut + 0.2
-    emboss(surface, at, mask, height)
+        mask &= 0.825 * at.right + 0.565 * at.up + 0.05 * np.sin(at.up * 9) < cut + 0.2
+    emboss(surface, at, mask=mask, height=height)
 
 
 def _legend(text: str, angle: Floats, distance: Floats) -> Floats:
     """The letters along the upper left edge, read clockwise."""
     tile = letters.written(text)
-    inner, outer = 0.62, 0.82
+    inner, outer = 0.58, 0.82
     span = (outer - inner) * tile.shape[1] / tile.shape[0] / 0.72
     start = -0.5 * span if span > 2.2 else -0.35 - span
     x = (angle - np.float32(start)) / np.float32(span)

@@ -17,7 +17,7 @@ _FINER = 4  # drawn this much larger, then reduced
 
 
 class Sketch:
-    """A sheet on which one motif is drawn in coordinates from 0 to 1 (y down); what leaves one side enters the other."""
+    """A sheet for one motif, in coordinates from 0 to 1 (y down); what leaves one side enters the other."""
 
     def __init__(self, *, aspect: float = 1.0, wraps: bool = True) -> None:
         """Open an empty sheet `aspect` times as wide as high."""

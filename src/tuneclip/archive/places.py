@@ -40,7 +40,7 @@ def choose_dates(random: Generator, dates: tuple[int, int]) -> tuple[int, int]:
     span = min(int(random.choice((25, 50, 50, 75, 100))), dates[1] - dates[0])
     latest = dates[1] - span
     start = dates[0] + 5 * int(random.integers(0, (latest - dates[0]) // 5 + 1))
-    return start, start + span
+    return start or 1, start + span or -1  # there was no year 0
 
 
 def period_name(start: int, end: int) -> str:

@@ -1,5 +1,7 @@
 """Sets a vessel, or a sherd of one, before the camera."""
 
+import dataclasses
+
 import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
@@ -8,72 +10,131 @@ from tuneclip.archive.decorations import bands_for
 from tuneclip.archive.forms import FORMS, Form
 from tuneclip.archive.record import Find
 from tuneclip.archive.scene import Scene
-from tuneclip.archive.surface import ADDED, BREAK, FAR, HOLE, NOTHING, Camera, Floats, Surface, add_tube
-from tuneclip.archive.vessels import Profile, handle_paths, set_handles, turn, turned_profile
+from tuneclip.archive.surface import ADDED, BREAK, CRACK, FAR, HOLE, NOTHING, OUTSIDE, Camera, Floats, Surface, add_tube
+from tuneclip.archive.vessels import (
+    Curve,
+    Path,
+    Profile,
+    handle_paths,
+    outline,
+    set_handles,
+    sherd_profile,
+    turn,
+    walled,
+)
 
 _FORM_OF = {form.name: form for form in FORMS}
 _FLOOR = 0.82  # the ground's row as a share of the picture
+_TO_THE_RIGHT = np.float32(0.1)  # turns; the left half of a drawing is the section, so the front shows on the right
+_COARSE = 60.0  # pixels per unit of height, fine enough to find where handles meet the wall
 _ROOM = (0.80, 0.68)  # width and height that the thing may take
 
 
 def throw(find: Find, side: int, random: Generator) -> Scene:
     """The vessel as the record has it, on a square of `side` pixels."""
     form = _FORM_OF[find.name]
-    drawing = find.technique == "line drawing"
-    if "sherd" in find.state:
+    if "sherd" in find.state.split():
         return _sherd(find, form, side, random)
-    elevation = 0.0 if drawing and form.handles != "lamp" else float(np.radians(random.uniform(*form.elevation)))
-    if drawing and form.inside:
-        elevation = 0.0
-    yaw = 0.0 if drawing else float(np.radians(random.uniform(-24, 24)))
-    profile = turned_profile(form, side * 0.6, random)
-    camera = _framed(form, profile, (elevation, yaw), side)
-    cut = _broken_edge(random) if find.state == "upper part missing" else None
+    drawing = find.technique == "line drawing"
+    level = drawing and form.handles != "lamp"
+    elevation = 0.0 if level else float(np.radians(random.uniform(*form.elevation)))
+    yaw = 0.0 if drawing else float(np.radians(random.uniform(-26, 26))) * (0.4 if find.inscription else 1.0)
+    if not drawing and not find.inscription and random.random() < 0.5:
+        yaw += np.pi  # the handle of a jug is as often on the left
+    curve = outline(form, random)
+    cut = _broken_edge(form, random) if find.state == "upper part missing" else None
+    top = 1.0 if cut is None else float(cut.max())
+    paths = handle_paths(form, walled(curve, form.wall, floor=form.floor, scale=_COARSE))
+    if cut is not None:
+        paths = [path for path in paths if float(path[0][:, 1].max()) < float(cut.min())]
+    camera = _framed(form, curve[curve[:, 1] <= top], paths, (elevation, yaw, side))
+    profile = walled(curve, form.wall, floor=form.floor, scale=camera.scale)
     surface = turn(profile, camera, side, cut=cut)
-    paths = [] if cut is not None and form.handles not in ("krater",) else handle_paths(form, profile)
+    if level:
+        surface.around[:] -= _TO_THE_RIGHT
     set_handles(surface, paths, camera, missing=find.state == "handle missing")
     if form.handles == "lamp":
         _nozzle(surface, camera, profile)
-    height = dict(find.sizes)["height"]
+    if find.state == "mended from sherds":
+        _crack(surface, random)
     return Scene(
         surface,
-        camera.scale / height,
+        camera.scale / dict(find.sizes)["height"],
         bands_for(find, form, profile),
         stands=camera.centre[1],
         hollow=0.15 if form.inside else 0.75,
-        section=tuple(zip(profile.radius.tolist(), profile.height.tolist(), strict=True)) if drawing else (),
+        section=_section(_below(profile, float(cut.min()) if cut is not None else 1.1)) if level else (),
         camera=camera,
     )
 
 
-def _framed(form: Form, profile: Profile, angles: tuple[float, float], side: int) -> Camera:
-    """The camera that fills the frame with the vessel and its handles."""
-    sine, cosine = np.sin(angles[0]), np.cos(angles[0])
-    high = float((profile.height * cosine + profile.radius * sine).max())
-    low = float((profile.height * cosine - profile.radius * sine).min())
-    wide = float(profile.radius.max())
-    for path, thick in handle_paths(form, profile):
+def _below(profile: Profile, top: float) -> Profile:
+    """The rings below that height."""
+    kept = profile.height <= top
+    return Profile(*(getattr(profile, field.name)[kept] for field in dataclasses.fields(profile)))
+
+
+def _section(profile: Profile) -> tuple[tuple[float, float], ...]:
+    return tuple(zip(profile.radius.tolist(), profile.height.tolist(), strict=True))
+
+
+def _crack(surface: Surface, random: Generator) -> None:
+    """The joins of a vessel mended from sherds: jagged lines across it."""
+    rows, columns = np.flatnonzero(surface.part.any(1)), np.flatnonzero(surface.part.any(0))
+    top, bottom, left, right = rows[0], rows[-1], columns[0], columns[-1]
+    sheet = Image.new("1", (surface.side, surface.side))
+    pen = ImageDraw.Draw(sheet)
+    width = max(1, surface.side // 220)
+    knots = [
+        (float(left + (right - left) * random.uniform(0.3, 0.7)), float(top + (bottom - top) * s)) for s in (0.35, 0.62)
+    ]
+    for knot in knots:
+        for angle in np.linspace(0, 2 * np.pi, 5)[:-1] + random.uniform(0, 1.5):
+            x, y = knot
+            path = [knot]
+            for _ in range(9):
+                way = angle + random.normal(0, 0.45)
+                x, y = x + surface.side * 0.045 * float(np.cos(way)), y + surface.side * 0.045 * float(np.sin(way))
+                path.append((x, y))
+            pen.line(path, fill=1, width=width)
+    surface.part[np.asarray(sheet) & (surface.part == OUTSIDE)] = CRACK
+
+
+def _framed(form: Form, curve: Curve, paths: list[Path], view: tuple[float, float, int]) -> Camera:
+    """The camera (elevation, yaw, side) that fills the frame with the vessel and its handles."""
+    elevation, yaw, side = view
+    sine, cosine = np.sin(elevation), np.cos(elevation)
+    high = float((curve[:, 1] * cosine + curve[:, 0] * sine).max())
+    low = float((curve[:, 1] * cosine - curve[:, 0] * sine).min())
+    wide = float(curve[:, 0].max())
+    for path, thick in paths:
         wide = max(wide, float(path[:, 0].max()) + thick)
         high = max(high, float((path[:, 1] * cosine).max()) + thick)
     if form.handles == "lamp":
         wide, low = 1.75, low - 0.2
     scale = min(_ROOM[0] * side / (2 * wide), _ROOM[1] * side / (high - low))
-    floor = side * (_FLOOR if form.elevation[0] < 30 else 0.47 + 0.5 * scale * (high - low) / side) + low * scale
-    return Camera(scale, (side // 2, floor), angles[0], angles[1])
+    tall = scale * (high - low) / side
+    lying = form.elevation[0] > 30 and elevation > 0
+    floor = 0.47 + tall / 2 if lying else min(0.53 + tall / 2, _FLOOR)
+    return Camera(scale, (side // 2, floor * side + low * scale), elevation, yaw)
 
 
-def _broken_edge(random: Generator) -> Floats:
-    """Heights at which the wall is broken off, for 48 directions round the vessel."""
-    steps = np.linspace(0, 2 * np.pi, 49)[:-1]
-    base = random.uniform(0.55, 0.72)
-    edge = base + 0.07 * np.sin(steps + random.uniform(0, 6)) + random.uniform(-0.035, 0.035, 48)
+def _broken_edge(form: Form, random: Generator) -> Floats:
+    """Heights at which the wall is broken off, for 120 directions round the vessel."""
+    corners = random.uniform(-0.035, 0.035, 9)
+    base = form.zone[1] + random.uniform(0.09, 0.13)  # what is decorated stays
+    steps = np.linspace(0, 9, 121)[:-1]
+    edge = base + np.interp(steps, np.arange(10), np.append(corners, corners[0])) + random.normal(0, 0.003, 120)
+    edge += 0.05 * np.sin(steps / 9 * 2 * np.pi + random.uniform(0, 6))
     return np.append(edge, edge[0]).astype(np.float32)
 
 
 def _nozzle(surface: Surface, camera: Camera, profile: Profile) -> None:
     """A lamp's spout to the left, its wick hole, and the hole for filling."""
     reach = float(profile.radius.max())
-    spout = np.array([[-0.6 * reach, 0.5, 0], [-1.15 * reach, 0.52, 0.05], [-1.5 * reach, 0.55, 0.08]], dtype=np.float32)
+    spout = np.array(
+        [[-0.6 * reach, 0.5, 0], [-1.15 * reach, 0.52, 0.05], [-1.5 * reach, 0.55, 0.08]], dtype=np.float32
+    )
     seen = camera.see(spout)
     radii = np.array([0.5, 0.36, 0.36], dtype=np.float32) * camera.scale
     add_tube(surface, seen, radii, part=ADDED, blend=0.12 * camera.scale)
@@ -92,32 +153,23 @@ def _pierce(surface: Surface, centre: tuple[float, float], radii: tuple[float, f
 
 def _sherd(find: Find, form: Form, side: int, random: Generator) -> Scene:
     """A piece of the vessel's wall, lying flat, its broken edges showing the core."""
-    profile = turned_profile(form, side * 1.4, random)
     rim = find.state == "rim sherd"
-    height = 1 - 0.28 * random.uniform(0.75, 1.0) * _tall(form) if rim else float(np.mean(form.zone))
-    radius = max(profile.radius_at(height), 0.12)
-    scale = 0.60 * side / (1.45 * radius)
-    span = 0.58 * side * random.uniform(0.9, 1.1)
-    top = camera_row = side * (0.47 if not rim else 0.36)
-    tilt = 0.12 if rim else 0.0
-    level = 1.0 if rim else height
-    camera = Camera(scale, (side // 2, camera_row + level * scale * np.cos(tilt)), tilt, random.uniform(-0.5, 0.5))
+    span = 0.66 * side * random.uniform(0.92, 1.06)
+    profile, reach = sherd_profile(form, 1.5 * span, rim=rim)
+    scale = 1.2 * span / reach
+    row = side * (0.24 if rim else 0.47 - 0.6 * span / side)
+    camera = Camera(scale, (side // 2, row + reach * scale), 0.0, random.uniform(-0.15, 0.15))
     surface = turn(profile, camera, side)
-    _break(surface, (side / 2, top + (0.36 * span if rim else 0)), span, random)
+    _break(surface, (side / 2, row + 0.42 * span if rim else side * 0.47), span, random)
+    share = (0.42, 0.78) if rim else (0.28, 0.72)
     return Scene(
         surface,
         span / dict(find.sizes)["length"],
-        bands_for(find, form, profile),
+        bands_for(find, form, profile, zone=(share[0] * reach, share[1] * reach)),
         hollow=0.5,
-        section=tuple(zip(profile.radius.tolist(), profile.height.tolist(), strict=True))
-        if find.technique == "line drawing"
-        else (),
+        section=_section(profile) if find.technique == "line drawing" else (),
         camera=camera,
     )
-
-
-def _tall(form: Form) -> float:
-    return 1.0 if max(radius for radius, _ in form.profile) < 0.7 else 1.6
 
 
 def _break(surface: Surface, centre: tuple[float, float], span: float, random: Generator) -> None:

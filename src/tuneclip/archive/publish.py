@@ -1,8 +1,7 @@
 """Draws the archive and writes it to disk as a museum would publish it."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,14 @@ from tuneclip.archive.record import Find, published
 from tuneclip.archive.scene import Scene
 from tuneclip.archive.smith import forge
 from tuneclip.archive.tilery import press
+from tuneclip.archive.tools import carve
 from tuneclip.archive.words import material
 
 _QUALITY = 88
 _HANDS: dict[str, Callable[[Find, int, np.random.Generator], Scene]] = {
     "vessel": throw, "coin": strike, "figurine": model, "roof tile": press, "antefix": press, "mirror": press,
-    "disc fibula": press, "fibula": forge, "loom weight": forge, "spindle whorl": forge, "arrowhead": forge,
-    "spearhead": forge, "finger ring": forge, "bead": forge, "die": forge, "pin": forge,
+    "disc fibula": press, "fibula": forge, "finger ring": forge, "bead": forge, "pin": forge, "loom weight": carve,
+    "spindle whorl": carve, "arrowhead": carve, "spearhead": carve, "die": carve,
 }  # fmt: skip
 """Whose hand makes what: by the thing's name where it is listed, else by its family."""
 _TITLE = "The drawn archive: imaginary finds from imaginary sites"
@@ -42,7 +42,18 @@ def picture(find: Find, size: int) -> Image.Image:
     random = np.random.default_rng((find.seed, find.number, 1))
     scene = _HANDS.get(find.name, _HANDS[find.family])(find, size * FINER, random)
     record = draw if find.technique == "line drawing" else photograph
-    return record(find, scene, size, random)
+    return record(find, scene, size=size, random=random)
+
+
+def draw_sheet(numbers: Sequence[int], *, seed: int = 0, size: int = 256, columns: int = 6) -> Image.Image:
+    """A contact sheet of the finds with these numbers (from 0), row by row, each `size` pixels wide and high."""
+    gap = max(2, size // 64)
+    rows = -(-len(numbers) // columns)
+    sheet = Image.new("RGB", (columns * (size + gap) - gap, rows * (size + gap) - gap), "white")
+    for place, number in enumerate(numbers):
+        corner = (place % columns * (size + gap), place // columns * (size + gap))
+        sheet.paste(picture(choose_find(seed, number), size), corner)
+    return sheet
 
 
 def draw_archive(folder: Path, finds: int, *, seed: int = 0, size: int = 256) -> Path:
@@ -61,5 +72,5 @@ def draw_archive(folder: Path, finds: int, *, seed: int = 0, size: int = 256) ->
     beside = target.with_name("archive.json.part")
     text = json.dumps({"archive": about, "finds": entries}, ensure_ascii=False, indent=1)
     beside.write_text(text + "\n", encoding="utf-8")
-    os.replace(beside, target)
+    beside.replace(target)
     return target

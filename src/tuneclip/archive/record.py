@@ -55,7 +55,7 @@ class Find:
     @property
     def fragment(self) -> bool:
         """Whether only a piece is left."""
-        return "sherd" in self.state or self.state == "fragment"
+        return self.state.endswith("sherd") or self.state == "fragment"
 
 
 def published(find: Find, *, material: str) -> JsonObject:

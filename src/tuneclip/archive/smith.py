@@ -1,4 +1,4 @@
-"""Small finds of metal, bone and clay: brooches, pins, rings, points, beads, weights."""
+"""Things of wire and rod: brooches, pins, rings, strings of beads."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from tuneclip.archive.record import Find
 from tuneclip.archive.scene import Scene
-from tuneclip.archive.surface import ADDED, HOLE, OUTSIDE, SECOND, THIRD
+from tuneclip.archive.surface import HOLE, SECOND, THIRD
 from tuneclip.archive.tubes import Roll, curve, roll, set_up, spread, turned
 
 
@@ -15,20 +15,18 @@ def forge(find: Find, side: int, random: Generator) -> Scene:
     """The thing as the record has it, lying before the camera."""
     rolls = _THINGS[find.name](find.decoration)
     angle = random.uniform(-0.5, 0.5)
-    if find.category in ("arrowhead", "spearhead", "pin"):
+    if find.category == "pin":
         angle += float(random.choice((0.0, np.pi / 4, np.pi / 2)))
     if find.technique == "line drawing":
-        angle = 0.0 if find.category == "fibula" else np.pi / 2 if find.category != "bead" else 0.0
-    if find.category in ("loom weight", "spindle whorl"):
-        angle = angle * 0.3
+        angle = np.pi / 2 if find.category == "pin" else 0.0
     surface, camera, extent = set_up(turned(rolls, angle), side)
     wares = {SECOND: "bone", THIRD: "glass"} if find.name in _MIXED or find.category in ("finger ring", "bead") else {}
-    if find.decoration == "amber bead":
-        wares = {SECOND: "terracotta"}
+    if find.decoration == "an amber bead":
+        wares = {SECOND: "glass"}
     return Scene(surface, camera.scale * extent / find.sizes[0][1], wares=wares)
 
 
-_MIXED = ("bow fibula with beads",)
+_MIXED = ("bow fibula",)
 
 
 def _spring(x: float, y: float, size: float) -> list[Roll]:
@@ -96,7 +94,7 @@ def _serpentine(decoration: str) -> list[Roll]:
 
 def _beaded(decoration: str) -> list[Roll]:
     bow = _bow([(-0.40, 0.02), (-0.30, 0.24), (0.0, 0.34), (0.24, 0.22), (0.30, 0.03)], [0.022] * 3, "plain")
-    if decoration == "amber bead":
+    if decoration == "an amber bead":
         beads = [roll([(-0.10, 0.315), (0.10, 0.315)], 0.115, SECOND, 0.01)]
     else:
         places = ((-0.27, 0.245), (-0.16, 0.30), (-0.04, 0.325), (0.08, 0.315), (0.19, 0.255))
@@ -104,45 +102,23 @@ def _beaded(decoration: str) -> list[Roll]:
     return [*_spring(-0.43, -0.01, 0.048), *bow, *beads, *_pin_and_catch(-0.42, 0.40, 0.16)]
 
 
-def _arrow(decoration: str) -> list[Roll]:
-    blade = [
-        roll([(0.0, 0.52), (side * 0.20, -0.12)], (0.012, 0.022), blend=0.01) for side in np.linspace(-1, 1, 11)
-    ]
-    barbs = [roll([(side * 0.10, 0.0), (side * 0.21, -0.24)], (0.03, 0.008), blend=0.01) for side in (-1, 1)]
-    rib = [roll([(0, 0.5, 0.0), (0, -0.1, 0.02), (0, -0.52, 0.0)], (0.01, 0.04, 0.03), blend=0.01)]
-    return [*blade, *barbs, *rib]
-
-
-def _leaf(length: float, width: float, socket: float) -> list[Roll]:
-    shape = np.linspace(0, 1, 15)
-    blade = []
-    for side in np.linspace(-1, 1, 13):
-        path = [(side * width * float(np.sin(np.pi * t**0.75)), 0.5 - length * float(t)) for t in shape]
-        blade.append(roll(path, 0.016, blend=0.012))
-    rib = [roll([(0, 0.5, 0.0), (0, 0.5 - length, 0.02), (0, -0.5, 0.01)], (0.008, 0.035, socket), blend=0.01)]
-    return [*blade, *rib]
-
-
-def _leaf_arrow(decoration: str) -> list[Roll]:
-    return _leaf(0.66, 0.17, 0.035)
-
-
-def _spear(decoration: str) -> list[Roll]:
-    mouth = [roll([(-0.045 + 0.09 * s, -0.505, 0.02)], 0.022, HOLE) for s in (0.3, 0.5, 0.7)]
-    return [*_leaf(0.64, 0.115, 0.058), *mouth]
-
-
 def _ring(decoration: str) -> list[Roll]:
     steps = np.linspace(0, 2 * np.pi, 33)
     flat = 0.78
-    hoop = [roll([(0.4 * np.cos(a), 0.4 * flat * np.sin(a), 0.25 * np.sin(a)) for a in steps], 0.042)]
+    hoop = [roll([(0.4 * np.cos(a), 0.4 * flat * np.sin(a)) for a in steps], 0.042)]
     bezel: list[Roll] = []
     if decoration == "a glass bezel":
         setting = [(0.15 * np.cos(a), -0.33 + 0.115 * np.sin(a), 0.1) for a in steps]
         bezel = [roll(setting, 0.035), roll([(-0.05, -0.33, 0.09), (0.05, -0.33, 0.09)], 0.105, THIRD)]
     elif decoration == "an engraved bird":
         bezel = [roll([(-0.08, -0.33, 0.0), (0.08, -0.33, 0.0)], 0.14)]
-        bird = [(-0.12, -0.34, 0.16), (-0.02, -0.36, 0.16), (0.05, -0.33, 0.16), (0.07, -0.27, 0.16), (0.12, -0.28, 0.16)]
+        bird = [
+            (-0.12, -0.34, 0.16),
+            (-0.02, -0.36, 0.16),
+            (0.05, -0.33, 0.16),
+            (0.07, -0.27, 0.16),
+            (0.12, -0.28, 0.16),
+        ]
         bezel += [roll(bird, (0.008, 0.03, 0.02, 0.016, 0.005), HOLE)]
         bezel += [roll([(-0.01, -0.37, 0.16), (-0.01, -0.43, 0.15)], 0.008, HOLE)]
     return [*hoop, *bezel]
@@ -174,76 +150,7 @@ def _dress_pin(decoration: str) -> list[Roll]:
     return [*shaft, *head]
 
 
-def _pyramid(decoration: str) -> list[Roll]:
-    made = [
-        roll([(-(0.30 - 0.17 * t), -0.45 + 0.9 * t, z), (0.30 - 0.17 * t, -0.45 + 0.9 * t, z)], 0.055, blend=0.03)
-        for t in np.linspace(0, 1, 18)
-        for z in (0.0,)
-    ]
-    made.append(roll([(-0.05, 0.30, 0.058), (-0.03, 0.30, 0.058)], 0.042, HOLE))
-    if decoration == "an incised cross":
-        made += [roll([(-0.11, -0.24, 0.055), (0.11, 0.02, 0.055)], 0.016, HOLE)]
-        made += [roll([(0.11, -0.24, 0.055), (-0.11, 0.02, 0.055)], 0.016, HOLE)]
-    else:
-        made += _stamps(decoration, (0.0, -0.12), 0.058)
-    return made
-
-
-def _disc_weight(decoration: str) -> list[Roll]:
-    made = [
-        roll([(-w, y), (w, y)], 0.09, blend=0.04)
-        for y in np.linspace(-0.36, 0.36, 13)
-        for w in (float(np.sqrt(0.38**2 - y * y)),)
-    ]
-    made += [roll([(x, 0.24, 0.09)], 0.038, HOLE) for x in (-0.10, 0.10)]
-    return made + _stamps(decoration, (0.0, -0.10), 0.09)
-
-
-def _stamps(decoration: str, centre: tuple[float, float], depth: float) -> list[Roll]:
-    x, y = centre
-    if decoration == "a stamped rosette":
-        petals = [(x + 0.085 * np.cos(a), y + 0.085 * np.sin(a), depth) for a in np.linspace(0, 2 * np.pi, 9)[:-1]]
-        return [roll([petal], 0.028, HOLE) for petal in petals] + [roll([(x, y, depth)], 0.03, HOLE)]
-    if decoration == "dots":
-        return [roll([(x + dx, y + dy, depth)], 0.02, HOLE) for dx in (-0.11, 0, 0.11) for dy in (-0.11, 0.0, 0.11)]
-    return []
-
-
-def _whorl(decoration: str) -> list[Roll]:
-    steps = np.linspace(-1, 1, 15)
-    made = [
-        roll([(-w, y), (w, y)], 0.03 + 0.17 * (1 - abs(t)), blend=0.03)
-        for t in steps
-        for y, w in ((0.34 * float(t), 0.12 + 0.20 * (1 - abs(float(t)))),)
-    ]
-    made.append(roll([(-0.05, 0.35, 0.02), (0.05, 0.35, 0.02)], 0.042, HOLE))
-    if decoration == "dots":
-        made += [roll([(x, -0.1, 0.19 - 0.25 * x * x)], 0.024, HOLE) for x in (-0.32, -0.16, 0.0, 0.16, 0.32)]
-        made += [roll([(x, 0.12, 0.18 - 0.25 * x * x)], 0.024, HOLE) for x in (-0.24, -0.08, 0.08, 0.24)]
-    if decoration == "incised lines":
-        made += [roll([(x, 0.06, 0.2), (x * 0.55, 0.28, 0.07)], 0.012, HOLE) for x in np.linspace(-0.36, 0.36, 7)]
-        made += [roll([(x, -0.06, 0.2), (x * 0.55, -0.28, 0.07)], 0.012, HOLE) for x in np.linspace(-0.36, 0.36, 7)]
-    return made
-
-
-def _die(decoration: str) -> list[Roll]:
-    made = [
-        roll([(-0.28, y, z), (0.28, y, z)], 0.06, blend=0.03)
-        for y in np.linspace(-0.28, 0.28, 11)
-        for z in (0.0,)
-    ]
-    for dx, dy in ((-0.17, 0.17), (0.17, -0.17), (0.0, 0.0), (-0.17, -0.17), (0.17, 0.17)):
-        steps = np.linspace(0, 2 * np.pi, 11)
-        made.append(roll([(dx + 0.068 * np.cos(a), dy + 0.068 * np.sin(a), 0.06) for a in steps], 0.014, HOLE))
-        made.append(roll([(dx, dy, 0.06)], 0.022, HOLE))
-    return made
-
-
 _THINGS: dict[str, Callable[[str], list[Roll]]] = {
-    "leech fibula": _leech, "arch fibula": _arch, "serpentine fibula": _serpentine, "bow fibula with beads": _beaded,
-    "barbed arrowhead": _arrow, "leaf-shaped arrowhead": _leaf_arrow, "socketed spearhead": _spear,
-    "finger ring": _ring, "string of beads": _beads, "dress pin": _dress_pin, "pyramidal loom weight": _pyramid,
-    "discoid loom weight": _disc_weight, "spindle whorl": _whorl, "gaming die": _die,
+    "leech fibula": _leech, "arch fibula": _arch, "serpentine fibula": _serpentine, "bow fibula": _beaded,
+    "finger ring": _ring, "string of beads": _beads, "dress pin": _dress_pin,
 }  # fmt: skip
-
-__all__ = ["ADDED", "OUTSIDE", "forge"]

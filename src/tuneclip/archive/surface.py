@@ -8,8 +8,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
 
-NOTHING, OUTSIDE, INSIDE, ADDED, BREAK, HOLE, SECOND, THIRD = range(8)
-"""Parts of a thing: its body outside and inside, what was added (handles), broken edges, holes, painted details."""
+NOTHING, OUTSIDE, INSIDE, ADDED, BREAK, HOLE, SECOND, THIRD, CRACK = range(9)
+"""Parts of a thing: body outside and inside, what was added (handles), broken edges, holes, painted details, joins."""
 
 FAR = np.float32(-1e9)
 
@@ -70,55 +70,67 @@ def add_tube(surface: Surface, points: Floats, radii: Floats, *, part: int = ADD
 
     What lies nearer covers what lies behind; with `blend` pixels both run into each other like clay.
     """
-    for index in range(len(points) - 1):
-        _add_cone(surface, points[index : index + 2], radii[index : index + 2], part, blend)
-
-
-def add_ball(surface: Surface, centre: Floats, radius: float, *, part: int = ADDED, blend: float = 0.0) -> None:
-    """Add a sphere at centre (3,) as the camera sees it, radius in pixels."""
-    near = np.stack((centre, centre + np.float32(0.01)))
-    _add_cone(surface, near, np.array([radius, radius], dtype=np.float32), part, blend)
-
-
-def _add_cone(surface: Surface, ends: Floats, radii: Floats, part: int, blend: float) -> None:
-    side = surface.side
     margin = float(radii.max()) + 1
-    left, top = np.maximum(np.floor(ends[:, :2].min(0) - margin), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(ends[:, :2].max(0) + margin), side).astype(int)
+    left, top = np.maximum(np.floor(points[:, :2].min(0) - margin), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(points[:, :2].max(0) + margin), surface.side).astype(int)
     if right <= left or bottom <= top:
         return
-    x = np.arange(left, right, dtype=np.float32) + np.float32(0.5) - ends[0, 0]
-    y = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5) - ends[0, 1]
+    # per pixel of the nearest cone: its axis away to the right and down, the axis' depth, the radius, the share of it
+    best = np.zeros((6, bottom - top, right - left), dtype=np.float32)
+    best[4], best[5] = 1, -FAR
+    corner = np.array([left, top, 0], dtype=np.float32)
+    for index in range(len(points) - 1):
+        _nearer_cone(best, points[index : index + 2] - corner, radii[index : index + 2])
+    at = np.flatnonzero(best[4] < 1)
+    away_x, away_y, axis, radius, square, _ = best.reshape(6, -1)[:, at]
+    height = np.sqrt(1 - square)
+    place = (at // (right - left) + top) * surface.side + at % (right - left) + left
+    _merge(surface, place, axis + radius * height, (away_x / radius, -away_y / radius, height), (part, blend))
+
+
+def _nearer_cone(best: Floats, ends: Floats, radii: Floats) -> None:
+    """Note the cone on the pixels whose nearest it is so far."""
+    margin = float(radii.max()) + 1
+    low = np.maximum(np.floor(ends[:, :2].min(0) - margin), 0).astype(int)
+    high = np.ceil(ends[:, :2].max(0) + margin).astype(int)
+    window = best[:, low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    rows, columns = window.shape[1:]
+    x = np.arange(columns, dtype=np.float32) + np.float32(low[0] + 0.5 - ends[0, 0])
+    y = np.arange(rows, dtype=np.float32)[:, None] + np.float32(low[1] + 0.5 - ends[0, 1])
     step = ends[1] - ends[0]
     length = np.float32(max(float(step[0] ** 2 + step[1] ** 2), 1e-6))
-    share = np.clip((x * step[0] + y * step[1]) / length, 0, 1)
+    share = np.clip(x * (step[0] / length) + y * (step[1] / length), 0, 1)
     away_x, away_y = x - share * step[0], y - share * step[1]
-    radius = radii[0] + share * (radii[1] - radii[0])
-    inner = radius * radius - away_x * away_x - away_y * away_y
-    height = np.sqrt(np.maximum(inner, 0))
-    depth = ends[0, 2] + share * step[2] + height
-    window = (slice(top, bottom), slice(left, right))
-    normal = np.stack((away_x, -away_y, height)) / np.maximum(radius, np.float32(1e-3))
-    _merge(surface, window, np.where(inner > 0, depth, FAR), normal, (part, blend))
+    even = abs(float(radii[1] - radii[0])) < 1e-3
+    radius = max(radii[0], np.float32(0.3)) if even else np.maximum(radii[0] + share * (radii[1] - radii[0]), 0.3)
+    square = (away_x * away_x + away_y * away_y) / (radius * radius)
+    axis = ends[0, 2] + share * step[2]
+    score = square - np.float32(0.01) * axis / radius  # of two that lie over one another, the nearer
+    closer = (square < 1) & (score < window[5])
+    for target, value in zip(window, (away_x, away_y, axis, radius, square, score), strict=True):
+        np.copyto(target, value, where=closer)
 
 
 def _merge(
-    surface: Surface, window: tuple[slice, slice], depth: Floats, normal: Floats, kind: tuple[int, float]
+    surface: Surface, place: Ints, depth: Floats, normal: tuple[Floats, Floats, Floats], kind: tuple[int, float]
 ) -> None:
+    """Set the pixels at `place` (n,) where they are nearer than what is there, or blend them with it."""
     part, blend = kind
-    old = surface.depth[window]
+    depths = surface.depth.ravel()
+    old = depths[place]
     nearer = depth > old
-    surface.part[window][nearer] = part
-    normals = surface.normal[:, window[0], window[1]]
-    if not blend:
-        np.copyto(normals, normal, where=nearer)
-        np.copyto(old, depth, where=nearer)
-        return
-    share = np.clip((depth - old) / np.float32(2 * blend) + np.float32(0.5), 0, 1)
-    both = (old > FAR / 2) & (depth > FAR / 2)
-    share = np.where(both, share, nearer)
-    mixed = normals + share * (normal - normals)
-    np.copyto(normals, mixed, where=share > 0)
-    swell = np.float32(blend) * share * (1 - share)
-    joined = np.where(both, old + share * (depth - old) + swell, np.maximum(depth, old))
-    np.copyto(old, joined)
+    if blend:
+        share = np.clip((depth - old) * np.float32(0.5 / blend) + np.float32(0.5), 0, 1)
+        share = np.where(old > FAR / 2, share, nearer).astype(np.float32)
+        for axis, value in zip(surface.normal, normal, strict=True):
+            was = axis.ravel()[place]
+            axis.ravel()[place] = was + share * (value - was)
+        depths[place] = np.where(
+            share < 1, old + share * (depth - old) + np.float32(blend) * share * (1 - share), depth
+        )
+    else:
+        place, depth = place[nearer], depth[nearer]
+        for axis, value in zip(surface.normal, normal, strict=True):
+            axis.ravel()[place] = value[nearer]
+        depths[place] = depth
+    surface.part.ravel()[place[nearer] if blend else place] = part

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuneclip.archive.surface import OUTSIDE, Camera, Floats, Surface, add_tube, empty_surface
+from tuneclip.archive.surface import FAR, NOTHING, OUTSIDE, Camera, Floats, Surface, add_tube, empty_surface
 
 XYZ = tuple[float, float, float]
 _ROOM = 0.70  # share of the picture that the thing may take
@@ -22,7 +22,9 @@ class Roll:
     blend: float = 0.0
 
 
-def roll(points: Sequence[Sequence[float]], radii: Sequence[float] | float, part: int = OUTSIDE, blend: float = 0.0) -> Roll:
+def roll(
+    points: Sequence[Sequence[float]], radii: Sequence[float] | float, part: int = OUTSIDE, blend: float = 0.0
+) -> Roll:
     """A roll; points of two numbers lie in the plane, one radius serves all points."""
     full = tuple((float(p[0]), float(p[1]), float(p[2]) if len(p) > 2 else 0.0) for p in points)
     sizes = (float(radii),) * len(full) if isinstance(radii, int | float) else tuple(float(r) for r in radii)
@@ -31,13 +33,17 @@ def roll(points: Sequence[Sequence[float]], radii: Sequence[float] | float, part
     return Roll(full, sizes, part, blend)
 
 
-def both(points: Sequence[Sequence[float]], radii: Sequence[float] | float, part: int = OUTSIDE, blend: float = 0.0) -> list[Roll]:
+def both(
+    points: Sequence[Sequence[float]], radii: Sequence[float] | float, part: int = OUTSIDE, blend: float = 0.0
+) -> list[Roll]:
     """The roll and its mirror image across the plane x = 0."""
     mirrored = [(-p[0], *p[1:]) for p in points]
     return [roll(points, radii, part, blend), roll(mirrored, radii, part, blend)]
 
 
-def paired(points: Sequence[Sequence[float]], radii: Sequence[float] | float, part: int = OUTSIDE, blend: float = 0.0) -> list[Roll]:
+def paired(
+    points: Sequence[Sequence[float]], radii: Sequence[float] | float, part: int = OUTSIDE, blend: float = 0.0
+) -> list[Roll]:
     """The roll and its mirror image across the plane z = 0: an animal's left and right leg."""
     mirrored = [(p[0], p[1], -p[2]) for p in points]
     return [roll(mirrored, radii, part, blend), roll(points, radii, part, blend)]
@@ -52,7 +58,9 @@ def turned(rolls: list[Roll], angle: float) -> list[Roll]:
     ]
 
 
-def set_up(rolls: list[Roll], side: int, *, elevation: float = 0.0, yaw: float = 0.0, stands: bool = False) -> tuple[Surface, Camera, float]:
+def set_up(
+    rolls: list[Roll], side: int, *, elevation: float = 0.0, yaw: float = 0.0, stands: bool = False
+) -> tuple[Surface, Camera, float]:
     """Surface and camera that fill the frame with the rolls, and their longest extent in the rolls' units.
 
     What stands is set on the ground line, what lies goes to the middle.
@@ -70,8 +78,21 @@ def set_up(rolls: list[Roll], side: int, *, elevation: float = 0.0, yaw: float =
     surface = empty_surface(side)
     for r in rolls:
         seen = camera.see(np.array(r.points, dtype=np.float32))
-        add_tube(surface, seen, np.array(r.radii, dtype=np.float32) * np.float32(scale), part=r.part, blend=r.blend * scale)
+        add_tube(
+            surface, seen, np.array(r.radii, dtype=np.float32) * np.float32(scale), part=r.part, blend=r.blend * scale
+        )
+    if stands:
+        _cut_below_ground(surface, camera)
     return surface, camera, max(width, height)
+
+
+def _cut_below_ground(surface: Surface, camera: Camera) -> None:
+    """Take away what would lie under the ground, so that round feet stand flat."""
+    rows = np.arange(surface.side, dtype=np.float32)[:, None] + np.float32(0.5)
+    up = (np.float32(camera.centre[1]) - rows) * np.float32(np.cos(camera.elevation))
+    under = up + surface.depth * np.float32(np.sin(camera.elevation)) < 0
+    surface.part[under] = NOTHING
+    surface.depth[under] = FAR
 
 
 def curve(points: Sequence[Sequence[float]], steps: int = 6) -> list[tuple[float, ...]]:

@@ -3,12 +3,28 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from numpy.random import Generator
 
 from tuneclip.archive.forms import Form
-from tuneclip.archive.surface import ADDED, INSIDE, NOTHING, OUTSIDE, Camera, Floats, Ints, Surface, add_tube, empty_surface
+from tuneclip.archive.surface import (
+    ADDED,
+    FAR,
+    INSIDE,
+    NOTHING,
+    OUTSIDE,
+    Camera,
+    Floats,
+    Ints,
+    Surface,
+    add_tube,
+    empty_surface,
+)
 
-_SPACING = 0.75  # pixels between two rings of the profile
+Curve = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int32]
+
+_SPACING = 1.0  # pixels between two rings of the profile
 
 
 @dataclass(frozen=True)
@@ -36,49 +52,76 @@ class Profile:
         return float(np.interp(height, self.height[outside], self.along[outside]))
 
 
-def turned_profile(form: Form, scale: float, random: Generator) -> Profile:
-    """The form's profile, somewhat varied by lot, sampled for `scale` pixels per unit of height."""
+def outline(form: Form, random: Generator) -> Curve:
+    """The form's outer curve (n, 2) as radius and height, somewhat varied by lot: no two pots are the same."""
     points = np.array(form.profile, dtype=np.float64)
     swing = 1 + 0.05 * np.sin(points[:, 1] * random.uniform(2, 7) + random.uniform(0, 6)) * random.uniform(0, 1)
     points[:, 0] *= swing * random.uniform(0.95, 1.06)
     outer = _smooth(points)
     outer[:, 1] = np.maximum.accumulate(outer[:, 1])
-    inner = outer[outer[:, 1] > form.floor][::-1] - np.array([form.wall, 0.0])
+    return outer
+
+
+def sherd_profile(form: Form, scale: float, *, rim: bool) -> tuple[Profile, float]:
+    """A piece of the form's wall set upright, from the rim down or round its decoration's middle, and its length."""
+    outer = _smooth(np.array(form.profile, dtype=np.float64))
+    length = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(outer, axis=0).T))))
+    middle = float(np.interp(np.mean(form.zone), outer[:, 1], length))
+    radius = float(np.interp(middle, length, outer[:, 0]))
+    reach = float(np.clip(1.25 * radius, 0.2, 0.5 * length[-1]))
+    end = float(length[-1]) if rim else min(middle + reach / 2, float(length[-1]))
+    places = np.linspace(end - reach, end, 48)
+    piece = np.column_stack((np.interp(places, length, outer[:, 0]), np.interp(places, length, outer[:, 1])))
+    chord = piece[-1] - piece[0]
+    chord /= np.hypot(*chord)
+    moved = piece - piece[0]
+    height = moved @ chord
+    bulge = moved @ np.array([chord[1], -chord[0]])
+    upright = np.column_stack((max(radius, 0.6 * reach) + bulge, np.maximum.accumulate(height)))
+    return walled(upright, form.wall, floor=-1.0, scale=scale / reach), reach
+
+
+def walled(outer: Curve, wall: float, *, floor: float, scale: float) -> Profile:
+    """The profile with a wall of that thickness, a rounded lip and a floor, sampled for `scale` pixels per unit."""
+    inner = outer[outer[:, 1] > floor][::-1] - np.array([wall, 0.0])
     inner[:, 0] = np.maximum(inner[:, 0], 0.012)
     top = outer[-1]
-    turn = np.linspace(0.15, np.pi - 0.15, 7)[:, None]
-    half = form.wall / 2
-    lip = np.hstack((top[0] - half + half * np.cos(turn), top[1] + half * np.sin(turn)))
-    floor = np.linspace(inner[-1, 0], 0.0, 12)[1:, None]
-    inside = np.vstack((lip, inner, np.hstack((floor, np.full_like(floor, inner[-1, 1])))))
+    bend = np.linspace(0.15, np.pi - 0.15, 7)[:, None]
+    half = wall / 2
+    lip = np.hstack((top[0] - half + half * np.cos(bend), top[1] + half * np.sin(bend)))
+    bottom = np.linspace(inner[-1, 0], 0.0, 12)[1:, None]
+    inside = np.vstack((lip, inner, np.hstack((bottom, np.full_like(bottom, inner[-1, 1])))))
     parts = [_resampled(outer, scale, OUTSIDE), _resampled(inside, scale, INSIDE)]
     return Profile(*(np.concatenate(columns).astype(np.float32) for columns in zip(*parts, strict=True)))
 
 
-def _smooth(points: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _smooth(points: Curve) -> Curve:
     """A Catmull-Rom curve through the points; a doubled point stays a corner."""
     pieces = []
     doubled = np.flatnonzero(np.all(np.diff(points, axis=0) == 0, axis=1)) + 1
     for run in np.split(points, doubled):
-        ends = np.vstack((2 * run[0] - run[1], run, 2 * run[-1] - run[-2])) if len(run) > 1 else run
-        share = np.linspace(0, 1, 9)[:-1, None]
-        for a, b, c, d in zip(ends[:-3], ends[1:-2], ends[2:-1], ends[3:], strict=True):
-            pieces.append(
-                b + 0.5 * share * (c - a + share * (2 * a - 5 * b + 4 * c - d + share * (3 * (b - c) + d - a)))
-            )
-        pieces.append(run[-1:])
+        ends = np.vstack((2 * run[0] - run[1], run, 2 * run[-1] - run[-2]))
+        share = np.linspace(0, 1, 9)[:-1, None, None]
+        a, b, c, d = ends[:-3], ends[1:-2], ends[2:-1], ends[3:]
+        between = b + 0.5 * share * (c - a + share * (2 * a - 5 * b + 4 * c - d + share * (3 * (b - c) + d - a)))
+        pieces += [between.transpose(1, 0, 2).reshape(-1, 2), run[-1:]]
     return np.vstack(pieces)
 
 
-def _resampled(curve: np.ndarray[tuple[int, int], np.dtype[np.float64]], scale: float, part: int) -> tuple[Floats, ...]:
+def _resampled(curve: Curve, scale: float, part: int) -> tuple[Curve, ...]:
+    """Rings evenly along the curve; directions run smoothly from knot to knot, as light shows every facet."""
     steps = np.hypot(*np.diff(curve, axis=0).T)
+    curve = curve[np.concatenate(([True], steps > 1e-9))]
+    steps = steps[steps > 1e-9]
     length = np.concatenate(([0.0], np.cumsum(steps)))
     count = max(24, int(length[-1] * scale / _SPACING))
     places = np.linspace(0, length[-1], count)
-    radius, height = np.interp(places, length, curve[:, 0]), np.interp(places, length, curve[:, 1])
-    out, up = np.gradient(height), -np.gradient(radius)
+    tangents = np.diff(curve, axis=0) / steps[:, None]
+    knots = np.vstack((tangents[:1], (tangents[:-1] + tangents[1:]) / 2, tangents[-1:]))
+    out, up = np.interp(places, length, knots[:, 1]), -np.interp(places, length, knots[:, 0])
     norm = np.maximum(np.hypot(out, up), 1e-9)
-    return radius, height, out / norm, up / norm, places / length[-1], np.full(count, part)  # type: ignore[return-value]
+    radius, height = np.interp(places, length, curve[:, 0]), np.interp(places, length, curve[:, 1])
+    return radius, height, out / norm, up / norm, places / length[-1], np.full(count, float(part))
 
 
 def turn(profile: Profile, camera: Camera, side: int, *, cut: Floats | None = None) -> Surface:
@@ -87,26 +130,31 @@ def turn(profile: Profile, camera: Camera, side: int, *, cut: Floats | None = No
     `cut` gives the heights at which it is broken off, for directions evenly round it.
     """
     surface = empty_surface(side)
-    half_width = int(np.ceil(min(profile.radius.max() * camera.scale + 1, side)))
+    half_width = min(int(np.ceil(profile.radius.max() * camera.scale + 1)), side - round(camera.centre[0]))
     columns = (np.arange(half_width, dtype=np.float32) + np.float32(0.5)) / np.float32(camera.scale)
     rings, fronts = _visible_rings(profile, camera, float(profile.height.max() if cut is None else cut.min()))
     radius, height = profile.radius[rings][:, None], profile.height[rings][:, None]
     square = radius * radius - columns * columns
-    front = fronts[:, None]
-    z = np.sqrt(np.maximum(square, 0)) * front
+    z = np.sqrt(np.maximum(square, 0)) * fronts[:, None]
     sine, cosine = np.float32(np.sin(camera.elevation)), np.float32(np.cos(camera.elevation))
-    facing = profile.normal_up[rings][:, None] * sine * radius + profile.normal_out[rings][:, None] * z * cosine
-    row = np.float32(camera.centre[1]) - np.float32(camera.scale) * (height * cosine - z * sine)
-    rows = row.astype(np.int32)
-    seen = (square > 0) & (facing > 0) & (rows >= 0) & (rows < side)
+    lean = profile.normal_up[rings][:, None] * sine * radius
+    seen = (lean + (profile.normal_out[rings] * cosine)[:, None] * z > 0) & (square > 0)
+    level = np.float32(camera.centre[1]) - np.float32(camera.scale) * cosine * height
+    rows = (level + np.float32(camera.scale) * sine * z).astype(np.int32)
+    seen &= (rows >= 0) & (rows < side)
     if cut is not None:
         direction = (np.arctan2(columns, z) / np.float32(2 * np.pi) + np.float32(0.5)) * np.float32(len(cut) - 1)
         seen &= height < np.interp(direction, np.arange(len(cut)), cut)
-    ring, column = np.nonzero(seen)
-    codes = np.full((side, half_width), -1, dtype=np.intp)
-    codes[rows[ring, column], column] = ring  # rings rise, and what is higher hides what is lower: the last one stays
-    codes = _filled(codes, int(4 + 0.08 * side * abs(float(sine))))
-    _unfold(surface, profile, camera, (codes, rings, fronts))
+    place = np.where(seen, rows * half_width + np.arange(half_width, dtype=np.int32), side * half_width)
+    codes = np.full(side * half_width + 1, -1, dtype=np.int32)
+    # rings rise, and what is higher hides what is lower: the last one written stays
+    codes[place.ravel()] = np.repeat(np.arange(len(rings), dtype=np.int32), half_width)
+    half = codes[:-1].reshape(side, half_width)
+    used = np.flatnonzero(half.max(1) >= 0)
+    if len(used):
+        window = slice(int(used[0]), int(used[-1]) + 1)
+        filled = _filled(half[window], int(4 + 0.08 * side * abs(float(sine))))
+        _unfold(surface, profile, camera, (filled, window, rings, fronts))
     return surface
 
 
@@ -124,47 +172,54 @@ def _visible_rings(profile: Profile, camera: Camera, top: float) -> tuple[Ints, 
     return indices[order], halves[order].astype(np.float32)
 
 
-def _filled(codes: Ints, reach: int) -> Ints:
+def _filled(codes: Codes, reach: int) -> Codes:
     """Close the gaps of at most `reach` pixels that steep faces leave between two rings of one column."""
-    rows = np.arange(len(codes), dtype=np.int32)[:, None]
+    rows = np.arange(len(codes), dtype=np.int16)[:, None]
     known = codes >= 0
-    above = np.maximum.accumulate(np.where(known, rows, -9999), axis=0)
-    below = np.minimum.accumulate(np.where(known, rows, 9999)[::-1], axis=0)[::-1]
-    gap = ~known & (below - above <= reach)
-    row, column = np.nonzero(gap)
-    codes[row, column] = codes[below[row, column], column]
-    return codes
+    above = np.maximum.accumulate(np.where(known, rows, np.int16(-9999)), axis=0)
+    below = np.minimum.accumulate(np.where(known, rows, np.int16(9999))[::-1], axis=0)[::-1]
+    at = np.flatnonzero((below - above <= reach) & ~known)
+    flat = codes.ravel()
+    flat[at] = flat[below.ravel()[at].astype(np.intp) * codes.shape[1] + at % codes.shape[1]]
+    return flat.reshape(codes.shape)
 
 
-def _unfold(surface: Surface, profile: Profile, camera: Camera, seen: tuple[Ints, Ints, Floats]) -> None:
+def _unfold(surface: Surface, profile: Profile, camera: Camera, seen: tuple[Codes, slice, Ints, Floats]) -> None:
     """Write place and direction of each seen pixel of the right half, and of its mirror image on the left."""
-    codes, rings, fronts = seen
-    row, column = np.nonzero(codes >= 0)
-    code = codes[row, column]
-    ring = rings[code]
-    x = (column.astype(np.float32) + np.float32(0.5)) / np.float32(camera.scale)
-    radius = np.maximum(profile.radius[ring], x)
-    z = np.sqrt(np.maximum(radius * radius - x * x, 0)) * fronts[code]
+    codes, window, rings, fronts = seen
+    there = codes >= 0
+    codes = np.maximum(codes, 0)
+    ring, front = rings[codes], fronts[codes]
+    x = (np.arange(codes.shape[1], dtype=np.float32) + np.float32(0.5)) / np.float32(camera.scale)
+    radius = np.maximum(profile.radius.take(ring), x)
+    share = x / radius
+    deep = np.sqrt(1 - share * share) * front
     sine, cosine = np.float32(np.sin(camera.elevation)), np.float32(np.cos(camera.elevation))
-    over = profile.normal_out[ring] / np.maximum(radius, np.float32(1e-4))
-    right, back_up = over * x, over * z
-    rise = profile.normal_up[ring]
-    up, toward = rise * cosine - back_up * sine, rise * sine + back_up * cosine
-    depth = np.float32(camera.scale) * (profile.height[ring] * sine + z * cosine)
-    angle = np.arctan2(x, z) * np.float32(1 / (2 * np.pi))
-    middle = round(camera.centre[0])
-    for sign in (1, -1):
-        place = middle + column if sign > 0 else middle - 1 - column
-        inside = (place >= 0) & (place < surface.side)
-        at = (row, place) if inside.all() else (row[inside], place[inside])
-        chosen = slice(None) if inside.all() else inside
-        surface.depth[at] = depth[chosen]
-        surface.normal[0][at] = sign * right[chosen]
-        surface.normal[1][at] = up[chosen]
-        surface.normal[2][at] = toward[chosen]
-        surface.around[at] = sign * angle[chosen] - np.float32(camera.yaw / (2 * np.pi))
-        surface.along[at] = profile.along[ring][chosen]
-        surface.part[at] = profile.part[ring][chosen].astype(np.uint8)
+    out, rise = profile.normal_out.take(ring), profile.normal_up.take(ring)
+    over = out * deep
+    depth = np.float32(camera.scale) * ((profile.height * sine).take(ring) + radius * deep * cosine)
+    # arc cosine after Abramowitz and Stegun 4.4.45, within 7e-5: a quarter of the time of arctan2
+    angle = np.sqrt(1 - share) * (1.5707288 + share * (-0.2121144 + share * (0.0742610 - 0.0187293 * share)))
+    turns = (np.float32(0.25) - angle * np.float32(0.5 / np.pi)) * front + np.float32(0.25) * (1 - front)
+    part = np.where(there, profile.part.astype(np.uint8).take(ring), np.uint8(NOTHING))
+    values = (
+        (surface.depth, np.where(there, depth, FAR)),
+        (surface.normal[1], rise * cosine - over * sine),
+        (surface.normal[2], rise * sine + over * cosine),
+        (surface.along, profile.along.take(ring)),
+        (surface.part, part),
+    )
+    middle, width = round(camera.centre[0]), codes.shape[1]
+    right, left = slice(middle, middle + width), slice(max(middle - width, 0), middle)
+    kept = left.stop - left.start
+    for target, value in values:
+        target[window, right] = value
+        target[window, left] = value[:, :kept][:, ::-1]
+    yaw = np.float32(camera.yaw / (2 * np.pi))
+    surface.normal[0][window, right] = out * share
+    surface.normal[0][window, left] = -(out * share)[:, :kept][:, ::-1]
+    surface.around[window, right] = turns - yaw
+    surface.around[window, left] = -turns[:, :kept][:, ::-1] - yaw
 
 
 Path = tuple[Floats, float]
@@ -176,9 +231,16 @@ def handle_paths(form: Form, profile: Profile) -> list[Path]:
 
     def upright(high: float, low: float, out: float, lift: float, thick: float) -> Path:
         top, foot = at(high) - thick * 0.5, at(low) - thick * 0.3
-        knots = [(top, high), (top + out * 0.55, high + lift), (max(top, foot) + out, high + lift * 0.4 - 0.01),
-                 (max(top, foot) + out * 0.95, (high * 0.55 + low * 0.45)), (foot, low)]  # fmt: skip
-        curve = _smooth(np.array(knots))[::3]
+        far, drop = max(top, foot) + out, high - low
+        knots = [
+            (top, high),
+            (top + (far - top) * 0.45, high + lift),
+            (far - out * 0.12, high + lift * 0.55 - drop * 0.06),
+            (far, high - drop * 0.32),
+            (far - (far - foot) * 0.30, high - drop * 0.72),
+            (foot, low),
+        ]
+        curve = _smooth(np.array(knots))[::2]
         return np.column_stack((curve, np.zeros(len(curve)))).astype(np.float32), thick
 
     def level(height: float, out: float, lift: float, thick: float) -> Path:
@@ -192,7 +254,7 @@ def handle_paths(form: Form, profile: Profile) -> list[Path]:
     pairs = {
         "amphora": lambda: [upright(0.93, 0.70, 0.10, 0.02, 0.026)] * 2,
         "tall": lambda: [upright(0.955, 0.70, 0.055, 0.015, 0.026)] * 2,
-        "high": lambda: [upright(0.985, 0.45, 0.17, 0.42, 0.024)] * 2,
+        "high": lambda: [upright(0.985, 0.45, 0.16, 0.30, 0.026)] * 2,
         "cup": lambda: [level(0.82, 0.42, 0.16, 0.05)] * 2,
         "skyphos": lambda: [level(0.84, 0.24, 0.03, 0.036)] * 2,
         "jug": lambda: [upright(0.975, 0.52, 0.11, 0.07, 0.03)],
@@ -217,10 +279,7 @@ def set_handles(surface: Surface, paths: list[Path], camera: Camera, *, missing:
         seen = camera.see(turned)
         radii = np.full(len(seen), thick * camera.scale, dtype=np.float32)
         if missing and number == 0:
-            add_tube(surface, seen[:2], radii[:2], part=ADDED)
-            add_tube(surface, seen[-2:], radii[-2:], part=ADDED)
+            for stump in (slice(0, 3), slice(-3, None)):
+                add_tube(surface, seen[stump], radii[stump], part=ADDED, blend=thick * camera.scale * 0.3)
             continue
-        add_tube(surface, seen, radii, part=ADDED)
-
-
-__all__ = ["NOTHING", "Profile", "handle_paths", "set_handles", "turn", "turned_profile"]
+        add_tube(surface, seen, radii, part=ADDED, blend=thick * camera.scale * 0.3)

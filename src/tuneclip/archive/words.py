@@ -12,6 +12,10 @@ _LOOKS = ("A {thing}{decoration}.", "This {thing}{where} is {state}{decoration}.
           )  # fmt: skip
 _VIEWS = ("Drawn in ink{where}.", "An ink drawing{where}.", "Archaeological drawing{where}.")
 _DATES = ("It dates to {dates}.", "Made in {dates}.", "{Period}, {dates}.", "Dated {dates}.", "")
+_SINGULAR = ("incised meander", "incised zigzag", "wavy line", "net pattern", "meander", "zigzag", "checkerboard",
+             "deer frieze", "lion frieze", "relief wreath", "burnished net", "star", "rosette", "wheel",
+             "twisted bow")  # fmt: skip
+_STATES = {"handle missing": "missing a handle", "upper part missing": "missing its upper part"}
 _COLOURED = ("black-figure ware", "red-figure ware", "black-gloss ware", "buff ware", "grey ware", "gold", "silver")
 
 
@@ -25,13 +29,17 @@ def described(find: Find, random: Generator) -> Find:
 def phrase(find: Find) -> str:
     """What decorates the find, to follow its name; empty where nothing does."""
     if find.family == "coin":
-        faces = find.decoration.replace(" / ", " and ")
+        faces = " and ".join(_definite(face) for face in find.decoration.split(" / "))
         return f" with {faces}" + ("" if find.view == "both faces" else f" ({find.view})")
     if find.decoration == "plain":
         return ""
     if find.decoration == "painted":
         return ", painted"
-    return f" with {find.decoration}"
+    return f" with {_article(find.decoration) if find.decoration in _SINGULAR else find.decoration}"
+
+
+def _definite(face: str) -> str:
+    return f"the {face}" if face.startswith("head") else _article(face)
 
 
 def _noun(find: Find, *, coloured: bool) -> str:
@@ -44,7 +52,7 @@ def _noun(find: Find, *, coloured: bool) -> str:
 
 def _label(find: Find, *, coloured: bool) -> str:
     noun = _noun(find, coloured=coloured)
-    if "sherd" in find.state:
+    if find.state.endswith("sherd"):
         noun = f"{find.state} of {_article(noun)}"
     elif find.state in ("worn", "fragment"):
         noun = f"worn {noun}" if find.state == "worn" else f"fragment of {_article(noun)}"
@@ -59,23 +67,29 @@ def _label(find: Find, *, coloured: bool) -> str:
 def _description(find: Find, random: Generator) -> str:
     noun = _noun(find, coloured=True)
     state = find.state
-    if "sherd" in state or state == "fragment":
-        noun, state = f"{state} of {_article(noun)}", "broken"
+    patterns: tuple[str, ...] = _LOOKS
+    if find.fragment:
+        noun = f"{state} of {_article(noun)}"
+        patterns = tuple(pattern for pattern in _LOOKS if "{state}" not in pattern)
     where = f" from {find.place.context[0].lower()}{find.place.context[1:]} at {find.place.site}"
-    pattern = _LOOKS[int(random.integers(len(_LOOKS)))]
+    pattern = patterns[int(random.integers(len(patterns)))]
     decoration = phrase(find)
     if "{state}{decoration}" in pattern and decoration.startswith(" with"):
         decoration = f", decorated{decoration}" if find.family != "coin" else f", showing{decoration[5:]}"
-    values = {"thing": noun, "Thing": _capital(noun), "state": state, "decoration": decoration, "where": where}
+    values = {
+        "thing": noun,
+        "Thing": _capital(noun),
+        "state": _STATES.get(state, state),
+        "decoration": decoration,
+        "where": where,
+    }
     first = pattern.format(**values).replace("A " + noun, _capital(_article(noun))).replace("a " + noun, _article(noun))
     if find.inscription:
         first += f" It reads “{find.inscription}”."
     if find.technique == "line drawing":
         second = _VIEWS[int(random.integers(len(_VIEWS)))].format(where="" if where in first else where)
     else:
-        second = _DATES[int(random.integers(len(_DATES)))].format(
-            dates=years(find.start, find.end), Period=find.period
-        )
+        second = _DATES[int(random.integers(len(_DATES)))].format(dates=years(find.start, find.end), Period=find.period)
     return f"{first} {second}".strip()
 
 

@@ -71,7 +71,7 @@ def understand(source: Source, options: Import) -> Plan:
         templates=templates,
         columns=columns,
         id=options.id,
-        group=options.group or ("group" if _OURS <= set(columns) else None),
+        group=options.group or ("group" if set(columns) >= _OURS else None),
         split=_split_column(examples),
         sample=sample,
     )

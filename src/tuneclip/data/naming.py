@@ -4,6 +4,8 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
+from tuneclip.data.picture import SUFFIXES
+
 _LONGEST = 80  # bytes; leaves room for a folder's name, a number and an extension in the 255 of file systems
 # Whole words from which Hugging Face's imagefolder infers splits: it would read `test.jpg` as a split of its own and
 # drop all other files (datasets/data_files.py). A following `~`, none of its separators, makes them other words.
@@ -25,7 +27,7 @@ def safe_stem(name: str) -> str:
 def stems_for(origin: str) -> list[str]:
     """The stems that a picture from `origin` may take, best first: its own, then with its folder's name before it."""
     path = PurePosixPath(origin.replace("\\", "/"))
-    stem = path.stem if len(path.suffix) <= 6 else path.name
+    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
     folder = path.parent.name
     return [safe_stem(stem), safe_stem(f"{folder}-{stem}")] if folder else [safe_stem(stem)]
 

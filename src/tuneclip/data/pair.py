@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from tuneclip.data.picture import SUFFIXES
+from tuneclip.data.walk import files_below
 from tuneclip.errors import TuneclipError
 
 
@@ -63,10 +64,8 @@ class PictureFiles:
     def _index(self) -> None:
         self._names = {}
         for folder in self.folders:
-            for path in sorted(folder.rglob("*")):
+            for path in files_below(folder):
                 name = _parts(path.name)[-1]
-                if name.startswith(".") or not path.is_file():
-                    continue
                 _add(self._names, name, str(path))
                 if "." + name.rsplit(".", 1)[-1] in SUFFIXES:
                     _add(self._stems, _stem(name), str(path))

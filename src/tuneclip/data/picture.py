@@ -65,7 +65,7 @@ def load_picture(source: Path | bytes | Image.Image) -> Image.Image:
     """
     if isinstance(source, Image.Image):
         with _guarded("picture"):
-            return _upright_rgb(source.copy())
+            return _to_rgb(_upright(source))
     if isinstance(source, bytes):
         return decode(source).image
     return decode(read_bytes(source), where=source).image
@@ -95,7 +95,9 @@ def decode(data: bytes, where: object = "picture") -> Decoded:
         if width * height > MAX_PIXELS:
             raise TuneclipError(f"{width} × {height} pixels are over the limit of {MAX_PIXELS:,}", where=where)
         format_name = image.format or "JPEG"
-        return Decoded(_upright_rgb(image), format_name)
+        if ImageFile.LOAD_TRUNCATED_IMAGES:
+            _refuse_truncated(image)
+        return Decoded(_to_rgb(_upright(image)), format_name)
 
 
 @cache
@@ -127,21 +129,18 @@ def _reason(error: Exception, data: bytes) -> str:
     return f"damaged picture: {error or type(error).__name__}"
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    if ImageFile.LOAD_TRUNCATED_IMAGES and isinstance(image, ImageFile.ImageFile):
-        _refuse_truncated(image)
+def _upright(image: Image.Image) -> Image.Image:
+    """A loaded copy, turned as its EXIF orientation says."""
     image.load()
     try:
-        ImageOps.exif_transpose(image, in_place=True)
+        return ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF raises a zoo of errors; the pixels are still good
-        image.info.pop("exif", None)
-    rgb = _to_rgb(image)
-    return rgb.copy() if rgb is image else rgb
+        return image.copy()
 
 
-def _refuse_truncated(image: ImageFile.ImageFile) -> None:
+def _refuse_truncated(image: Image.Image) -> None:
     """Another library of the process lets Pillow fill torn JPEGs with grey; hold on to the end mark instead."""
-    if image.format == "JPEG" and image.fp is not None:
+    if isinstance(image, ImageFile.ImageFile) and image.format in ("JPEG", "MPO") and image.fp is not None:
         here = image.fp.tell()
         image.fp.seek(0)
         complete = b"\xff\xd9" in image.fp.read()[-4096:]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneclip import __version__
 from tuneclip.data.columns import Plan, understand
-from tuneclip.data.gather import Gatherer, Job, in_order, load
+from tuneclip.data.gather import Gatherer, Job, load_in_order
 from tuneclip.data.source import Source, recognise
 from tuneclip.data.write import DatasetWriter, Written
 from tuneclip.errors import TuneclipError
@@ -70,13 +70,14 @@ def import_dataset(options: Import, project: Project) -> Imported:
     Raises TuneclipError when the source is not understood, when a record's picture may be two files, when an id of
     the column named by `--id` stands twice, when nothing could be taken, or when another dataset has the name.
     """
+    options = _as_given_in_python(options)
     folder = project.new("datasets", options.to)
     resolved = _resolved(options)
-    if not options.dry_run:
-        _refuse_other(folder, resolved)
     if options.pictures is not None and not options.pictures.is_dir():
         raise TuneclipError("no such folder of pictures", where=options.pictures)
     source = recognise(options.source, options.records)
+    if not options.dry_run:
+        _refuse_other(folder, resolved)
     plan = understand(source, options)
     gatherer = Gatherer(plan, options.pictures, source.folder)
     for note in (source.note, plan.spoken):
@@ -108,7 +109,7 @@ def import_dataset(options: Import, project: Project) -> Imported:
 def _fill(writer: DatasetWriter, source: Source, gatherer: Gatherer) -> None:
     jobs = gatherer.jobs(source.rows(), writer.knows)
     workers = min(8, os.cpu_count() or 1)
-    for job, loaded in track(in_order(jobs, load, workers), "importing", source.total):
+    for job, loaded in track(load_in_order(jobs, workers), "importing", source.total):
         if job.entry is None:
             writer.skip(job.place, job.fields, job.reason)
         elif loaded is None or writer.knows(job.entry.source):
@@ -120,6 +121,21 @@ def _fill(writer: DatasetWriter, source: Source, gatherer: Gatherer) -> None:
     if not writer.taken:
         reasons = "; ".join(writer.first_reasons) or "there are no records"
         raise TuneclipError(f"nothing could be taken: {reasons}", where=source.where)
+
+
+def _as_given_in_python(options: Import) -> Import:
+    """Python callers may write a path as text, and one caption column without a tuple around it."""
+    return dataclasses.replace(
+        options,
+        source=Path(options.source),
+        pictures=Path(options.pictures) if options.pictures else None,
+        caption=_several(options.caption),
+        template=_several(options.template),
+    )
+
+
+def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _resolved(options: Import) -> dict[str, Any]:
@@ -192,6 +208,8 @@ record: `file_name`, `text` (its first caption), `captions` (all of them), `id`,
 def _warn(writer: DatasetWriter, folder: Path, written: Written) -> None:
     if written.merged:
         logger.info("%s rows named a picture that another row had: their captions were added to it", written.merged)
+    if written.torn_groups:
+        logger.warning("%s groups stand in several splits of the source; its splits were kept", written.torn_groups)
     if written.skipped:
         logger.warning(
             "skipped %s of %s records, listed in %s: %s%s",

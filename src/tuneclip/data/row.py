@@ -43,7 +43,7 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Value]:
     """Nested fields under dotted names: `{"a": {"b": 1}}` is `{"a.b": 1}`; lists of objects become lists per field."""
     flat: dict[str, Value] = {}
     for name, inner in value.items():
-        _flatten_into(flat, str(name), inner)
+        _flatten_into(flat, printable(str(name)), inner)
     return flat
 
 
@@ -65,7 +65,7 @@ def _flatten_into(flat: dict[str, Value], name: str, value: Any) -> None:
             flat[name] = picture
             return
         for key, inner in value.items():
-            _flatten_into(flat, f"{name}.{key}", inner)
+            _flatten_into(flat, f"{name}.{printable(str(key))}", inner)
     elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
         for item in value:
             for key, inner in flatten(item).items():
@@ -99,12 +99,8 @@ def _clean(value: Any) -> Value:
 
 
 def printable(text: str) -> str:
-    """`text` without what UTF-8 cannot hold (half characters from file names in another encoding)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return text
+    """`text` without the half characters that UTF-8 cannot hold (file names in another encoding, torn JSON escapes)."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def as_text(value: Value) -> str:

@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
-from tuneclip.data import parquet, table
+from tuneclip.data import nested, parquet, shards, table
 from tuneclip.data.picture import SUFFIXES
-from tuneclip.data.row import Row, flatten, unfolded
+from tuneclip.data.row import Row, flatten, printable, unfolded
 from tuneclip.data.split import split_in_path, split_order
+from tuneclip.data.walk import files_below
 from tuneclip.errors import TuneclipError
 from tuneclip.project import DATASET_MANIFEST, SKIPPED
 
-Reader = Callable[[Path], Iterator[tuple[dict[str, Any], str | None]]]
+CELLS = {".csv": "CSV", ".tsv": "TSV"}
+LINES = {".jsonl": "JSON Lines", ".ndjson": "JSON Lines"}
+NESTED = (".json", ".geojson")
+TABLES = (*CELLS, *LINES, *NESTED)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Source:
     format: str
     where: Path
     files: tuple[tuple[Path, str | None], ...]
-    reader: Reader
+    reader: Callable[[Path], table.Rows]
     typed: bool = True
     """False where every value is text (CSV), so that numbers are recognised by how they look."""
     note: str = ""
@@ -43,7 +46,7 @@ class Source:
                     where=f"{inside.as_posix()}, record {number}",
                     fields=flatten(unfolded(fields)),
                     split=split,
-                    problem=problem,
+                    problem=printable(problem) if problem else None,
                     key=f"{split or inside.stem}/{number:06}",
                     folder=path.parent,
                 )
@@ -57,18 +60,14 @@ def recognise(path: Path, records: str | None = None) -> Source:
         raise TuneclipError("no such file or folder", where=path, hint=f"did you mean {near[0]}?" if near else None)
     if path.is_file():
         return _of_files(path, [path], records)
-    files = sorted(found for found in path.rglob("*") if found.is_file() and not _hidden(found, path))
+    files = list(files_below(path))
     if not files:
         raise TuneclipError("the folder is empty", where=path, expected="pictures with metadata, or parquet files")
-    for wanted in (_metadata, _parquet, _tables):
+    for wanted in (_metadata, _parquet, _shards, _tables):
         chosen = wanted(files, path)
         if chosen:
             return _of_files(path, chosen, records)
     return _class_folders(path, files)
-
-
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
 
 
 def _metadata(files: list[Path], folder: Path) -> list[Path]:
@@ -82,37 +81,51 @@ def _parquet(files: list[Path], _: Path) -> list[Path]:
     return [path for path in files if path.suffix.lower() == ".parquet"]
 
 
+def _shards(files: list[Path], _: Path) -> list[Path]:
+    return [path for path in files if path.name.lower().endswith(shards.FORMATS)]
+
+
 def _tables(files: list[Path], folder: Path) -> list[Path]:
-    ours = (DATASET_MANIFEST, SKIPPED)
-    found = [p for p in files if p.parent == folder and p.suffix.lower() in table.FORMATS and p.name not in ours]
+    """The one table of the folder, or of its `annotations`; several when each is one split."""
+    tables = [p for p in files if p.suffix.lower() in TABLES and p.name not in (DATASET_MANIFEST, SKIPPED)]
+    found = [p for p in tables if p.parent == folder] or [p for p in tables if p.parent == folder / "annotations"]
+    found = [p for p in found if p.name.startswith("captions_")] or found  # COCO lays captions beside boxes and poses
     if len(found) < 2:
         return found
     splits = [split_in_path(path.name) for path in found]
-    if None not in splits and len({path.suffix.lower() for path in found}) == 1:
+    if len(set(splits)) == len(found) and None not in splits and len({path.suffix.lower() for path in found}) == 1:
         return found
     names = ", ".join(path.name for path in found)
     raise TuneclipError(f"several metadata files: {names}", where=folder, hint=f"name one: tuneclip import {found[0]}")
 
 
 def _of_files(where: Path, files: list[Path], records: str | None) -> Source:
-    suffix = files[0].suffix.lower()
-    files = sorted(files, key=lambda path: (split_order(split_in_path(_inside(path, where)) or "train"), path))
+    splits = {path: split_in_path(_inside(path, where)) if where.is_dir() else None for path in files}
+    ordered = sorted(files, key=lambda path: (split_order(splits[path] or "train"), path))
+    chosen = tuple((path, splits[path]) for path in ordered)
+    name = ordered[0].name.lower()
+    suffix = next((suffix for suffix in (*TABLES, *shards.FORMATS, ".parquet") if name.endswith(suffix)), "")
     if suffix == ".parquet":
-        splits = [split_in_path(_inside(path, where)) for path in files]
-        total = parquet.count(files)
-        return Source("Hugging Face parquet", where, tuple(zip(files, splits, strict=True)), parquet.read, total=total)
-    if suffix not in table.FORMATS:
-        known = ", ".join([*table.FORMATS, ".parquet"])
-        raise TuneclipError(f"cannot read {suffix or 'such'} files", where=where, expected=f"a folder or {known}")
-    name, read = table.FORMATS[suffix]
-    splits = [split_in_path(_inside(path, where)) if where.is_dir() else None for path in files]
-    if suffix in table.WHOLE_FILES:
-        chosen = {path: table.list_of_records(path, records) for path in files}
-        note = "; ".join(dict.fromkeys(note for _, note in chosen.values() if note))
-        return Source(
-            name, where, tuple(zip(files, splits, strict=True)), lambda path: table.objects(chosen[path][0]), note=note
-        )
-    return Source(name, where, tuple(zip(files, splits, strict=True)), read, typed=suffix not in table.UNTYPED)
+        return Source("Hugging Face parquet", where, chosen, parquet.read, total=parquet.count(ordered))
+    if suffix in shards.FORMATS:
+        return Source("WebDataset", where, chosen, shards.read)
+    if suffix in NESTED:
+        return _of_nested(where, chosen, records)
+    if suffix in LINES:
+        return Source(LINES[suffix], where, chosen, table.read_jsonl)
+    if suffix in CELLS:
+        return Source(CELLS[suffix], where, chosen, table.read_csv, typed=False)
+    known = ", ".join((*TABLES, *shards.FORMATS, ".parquet"))
+    raise TuneclipError(
+        f"cannot read {ordered[0].suffix or 'such'} files", where=where, expected=f"a folder or {known}"
+    )
+
+
+def _of_nested(where: Path, chosen: tuple[tuple[Path, str | None], ...], records: str | None) -> Source:
+    held = {path: nested.read_nested(path, records) for path, _ in chosen}
+    first = next(iter(held.values()))
+    total = sum(len(each.records) for each in held.values())
+    return Source(first.format, where, chosen, lambda path: held[path].rows(), note=first.note, total=total)
 
 
 def _inside(path: Path, where: Path) -> str:
@@ -122,7 +135,7 @@ def _inside(path: Path, where: Path) -> str:
 def _class_folders(where: Path, files: list[Path]) -> Source:
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not pictures:
-        expected = "pictures, parquet, or a table (" + ", ".join(table.FORMATS) + ")"
+        expected = "pictures, parquet, or a table (" + ", ".join(TABLES) + ")"
         raise TuneclipError("no pictures and no metadata in the folder", where=where, expected=expected)
     if all(path.parent == where for path in pictures):
         raise TuneclipError(
@@ -136,7 +149,7 @@ def _class_folders(where: Path, files: list[Path]) -> Source:
     depth = 2 if given else 1  # a picture that lies above the class folders has no class
     labelled = {path: path.parent.name if len(path.relative_to(where).parts) > depth else None for path in pictures}
 
-    def read(path: Path) -> Iterator[tuple[dict[str, Any], str | None]]:
+    def read(path: Path) -> table.Rows:
         yield {"file_name": path.relative_to(where).as_posix(), "label": labelled[path]}, None
 
     chosen = tuple((path, splits[tops[path]] if given else None) for path in pictures)

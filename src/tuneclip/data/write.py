@@ -37,6 +37,9 @@ VALUES (:position, :source, :place, :origin, :named, :own_id, :grp, :split, :fil
 """
 _ALL_GROUPS = "SELECT DISTINCT ifnull(grp, named) FROM records"
 _TRAIN_GROUPS = "SELECT DISTINCT ifnull(grp, named) FROM records WHERE split IS NULL OR split = 'train'"
+_TORN_GROUPS = """
+SELECT count(*) FROM (SELECT grp FROM records WHERE grp NOT NULL GROUP BY grp HAVING count(DISTINCT split) > 1)
+"""
 _IN_ORDER = """
 SELECT file, captions, named, ifnull(grp, named), split, metadata FROM records
 ORDER BY position NOT IN (SELECT value FROM json_each(?)), position
@@ -62,7 +65,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the records; `columns` has the kind of each metadata column."""
+    """What became of the records; `columns` has the kind of each metadata column.
+
+    `torn_groups` counts groups that the source's own splits tear apart.
+    """
 
     taken: int
     skipped: int
@@ -70,6 +76,7 @@ class Written:
     captions: int
     splits: dict[str, int]
     columns: dict[str, str]
+    torn_groups: int = 0
 
 
 class DatasetWriter:
@@ -151,7 +158,7 @@ class DatasetWriter:
             self._skips = (self.folder / SKIPPED).open("w", encoding="utf-8")
         record = {name: value.path if isinstance(value, Embedded) else value for name, value in fields.items()}
         line = {"where": place, "record": record, "reason": reason}
-        self._skips.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._skips.write(_json_line(line))
         self.skipped += 1
         if len(self.first_reasons) < 3:
             self.first_reasons.append(f"{place}: {reason}")
@@ -170,9 +177,10 @@ class DatasetWriter:
                 row["metadata"] = {name: as_kind(row["metadata"].get(name), kind) for name, kind in columns.items()}
                 splits[row["split"]] = splits.get(row["split"], 0) + 1
                 texts += len(row["captions"])
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write(_json_line(row))
         ordered = {name: splits[name] for name in sorted(splits, key=split_order)}
-        return Written(self.taken, self.skipped, self.merged, texts, ordered, columns)
+        torn = self._one(_TORN_GROUPS) or (0,)
+        return Written(self.taken, self.skipped, self.merged, texts, ordered, columns, torn[0])
 
     def _settle_ids(self) -> Literal["given", "own", "origin"]:
         """Fill `named`: as given, else the rows' own ids if those are unique and complete, else the origins."""
@@ -281,6 +289,12 @@ def _scalars(fields: Mapping[str, Value]) -> dict[str, Scalar]:
         for name, value in fields.items()
         if not isinstance(value, Embedded)
     }
+
+
+def _json_line(value: dict[str, Any]) -> str:
+    """One line for every reader: the characters that only some take for the end of a line are escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.replace("\x85", "\\u0085").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n"
 
 
 def _metadata_name(name: str) -> str:

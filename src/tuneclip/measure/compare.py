@@ -75,11 +75,12 @@ def compare(options: settings.Compare, project: Project) -> Comparison:
     The report goes to `--report`, else to `runs/compare-DATASET/report.html` in the project. Raises TuneclipError for
     a model that is given twice or is not there, a missing dataset or split, too few pictures, and bad phrases.
     """
-    _check_models(options.models, project)
+    names = (options.models,) if isinstance(options.models, str) else options.models
+    _check_models(names, project)
     part = choose_part(open_dataset(options.dataset, project), options.split)
     phrases = read_phrases(options.phrases) if options.phrases else []
     place = _report_place(options.report, part, project)
-    seen = [_see(part, name, project, phrases) for name in options.models]
+    seen = [_see(part, name, project, phrases) for name in names]
     measured = {own.model: list(measure(part, own)) for own in seen}
     scores, differences = compare_measurements(measured, seed=options.seed)
     result = Comparison(
@@ -152,7 +153,7 @@ def _phrase_hits(part: Part, seen: Sequence[Embedded], phrases: list[str]) -> tu
 
 
 def _tables(result: Comparison, width: int) -> "Iterator[Table]":
-    """Metrics down, models across, then how much each later model is above the first; as many tables as `width` asks."""
+    """Metrics down, models across, then how much each is above the first; as many tables as `width` asks for."""
     metrics = list(dict.fromkeys(score.metric for score in result.scores))
     room = width
     waiting: list[_Column] = []

@@ -87,12 +87,18 @@ def choose_part(dataset: Dataset, split: str | None = None) -> Part:
 def embed(part: Part, encoder: "Encoder", *, name: str | None = None, phrases: Sequence[str] = ()) -> Embedded:
     """The part's pictures, its distinct captions, its labels' prompts and the phrases as `encoder` sees them.
 
-    Raises TuneclipError that names a picture which cannot be read.
+    Raises TuneclipError that names a picture which cannot be read, or a model whose vectors are not finite.
     """
     name = name or encoder.name
     paths = [part.dataset.picture_path(record) for record in part.records]
     pictures = encoder.pictures(track(paths, f"{name}: pictures", len(paths)))
     texts = encoder.texts(part.pairs.texts)
+    if not (np.isfinite(pictures).all() and np.isfinite(texts).all()):
+        raise TuneclipError(
+            f"model {name!r} gives vectors that are not finite: its weights are damaged",
+            where=encoder.path,
+            hint="train it again, with a lower learning_rate if the loss became NaN",
+        )
     labels = None
     if metrics.are_labels(part.pairs):
         prompts = [encoder.texts([t.format(label) for label in part.pairs.texts]) for t in metrics.TEMPLATES]

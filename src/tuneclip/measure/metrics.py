@@ -71,12 +71,15 @@ def ensemble(prompts: Vectors) -> Vectors:
     return np.asarray(mean / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
-def chance_recall(pairs: Pairs, k: int) -> float:
-    """The text→picture recall@k that guessing reaches: the share of queries with a right picture among k drawn ones."""
-    right = np.bincount(pairs.text)[pairs.text]
+def chance_recall(pairs: Pairs, k: int, way: str = "t2i") -> float:
+    """The recall@k that guessing reaches: the share of queries with a right item among k drawn ones."""
+    if way == "t2i":
+        right, items = np.bincount(pairs.text)[pairs.text], pairs.pictures
+    else:
+        right, items = np.unique(pairs.picture, return_counts=True)[1], len(pairs.texts)
     missed = np.ones(len(right))
-    for drawn in range(min(k, pairs.pictures)):
-        missed *= np.maximum(pairs.pictures - drawn - right, 0) / (pairs.pictures - drawn)
+    for drawn in range(min(k, items)):
+        missed *= np.maximum(items - drawn - right, 0) / (items - drawn)
     return float(np.mean(1 - missed))
 
 

@@ -88,7 +88,7 @@ def write_report(
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = lambda value: f"{value:,}"
-    chance = {f"t2i_recall@{k}": chance_recall(part.pairs, k) for k in DEPTHS}
+    chance = {f"{way}_recall@{k}": chance_recall(part.pairs, k, way) for way in ("t2i", "i2t") for k in DEPTHS}
     ways = {way: Markup(plots.recall_plot(result.scores, way, chance)) for way in ("t2i", "i2t")}  # noqa: S704 our own
     now = datetime.now()
     page = environment.get_template("report.html").render(
@@ -105,7 +105,7 @@ def write_report(
         examples=_examples(part, seen, options.seed),
         phrases=_phrases(part, result),
         swatches=[_swatch(i, len(result.models)) for i in range(len(result.models))],
-        command=_command(options),
+        command=_command(options, result.models),
         version=__version__,
     )
     write_text(place, page)
@@ -142,9 +142,9 @@ def _cell(metric: str, figure: Any, *, signed: bool = False) -> dict[str, str]:
 def _examples(part: Part, seen: Sequence[Embedded], seed: int) -> dict[str, list[Example]]:
     """About eight captions: where the best other model gains most on the first, some at random, where it loses most."""
     found = np.stack([query_ranks(own.pictures, own.texts, part.pairs) for own in seen])  # (models, texts)
-    chosen = choose_examples(found, seed)
-    thumbnail = _thumbnails(part)
     carriers = part.pairs.pictures_of_texts()
+    chosen = choose_examples(found, np.array([own[0] for own in carriers]), seed)
+    thumbnail = _thumbnails(part)
     return {
         title: [_example(part, seen, text, found[:, text], carriers[text], thumbnail) for text in texts]
         for title, texts in chosen.items()
@@ -152,20 +152,35 @@ def _examples(part: Part, seen: Sequence[Embedded], seed: int) -> dict[str, list
     }
 
 
-def choose_examples(found: Indices, seed: int) -> dict[str, list[int]]:
-    """Which captions to show, by `found` (models, captions), the rank of each one's right picture; by title."""
-    random = np.random.default_rng(seed)
-    shuffled = random.permutation(found.shape[1])
+def choose_examples(found: Indices, pictures: Indices, seed: int) -> dict[str, list[int]]:
+    """Which captions to show, by title; no two with the same picture.
+
+    `found` (models, captions) is the rank of each caption's right picture, `pictures` (captions,) is that picture.
+    """
+    shuffled = np.random.default_rng(seed).permutation(found.shape[1])
+    shown: set[int] = set()
     if len(found) == 1:
-        return {"At random": shuffled[: _GAINS + _RANDOM + _LOSSES].tolist()}
+        return {"At random": _fresh(shuffled, pictures, _GAINS + _RANDOM + _LOSSES, shown)}
     best = 1 + int(np.argmax((1 / found[1:]).mean(axis=1)))
-    gain = np.log(found[0] / found[best])[shuffled]
-    order = shuffled[np.argsort(-gain, kind="stable")]
-    gain = np.sort(gain)[::-1]
-    gains = order[gain > 0][:_GAINS].tolist()
-    losses = order[gain < 0][::-1][:_LOSSES].tolist()
-    rest = [text for text in shuffled.tolist() if text not in gains + losses][:_RANDOM]
-    return {"Greatest gains": gains, "At random": rest, "Greatest losses": losses}
+    gain = np.log(found[0] / found[best])
+    order = shuffled[np.argsort(-gain[shuffled], kind="stable")]
+    gains = _fresh(order[gain[order] > 0], pictures, _GAINS, shown)
+    losses = _fresh(order[gain[order] < 0][::-1], pictures, _LOSSES, shown)
+    return {
+        "Greatest gains": gains,
+        "At random": _fresh(shuffled, pictures, _RANDOM, shown),
+        "Greatest losses": losses,
+    }
+
+
+def _fresh(candidates: Indices, pictures: Indices, count: int, shown: set[int]) -> list[int]:
+    """The first `count` candidates whose picture is not shown yet; marks theirs as shown."""
+    chosen: list[int] = []
+    for caption in candidates.tolist():
+        if len(chosen) < count and pictures[caption] not in shown:
+            shown.add(int(pictures[caption]))
+            chosen.append(caption)
+    return chosen
 
 
 def _example(
@@ -283,9 +298,9 @@ def _swatch(number: int, count: int) -> dict[str, Any]:
     return {"first": number == 0 and count > 1, "opacity": round(style.get("alpha", 1.0), 2)}
 
 
-def _command(options: settings.Compare) -> str:
+def _command(options: settings.Compare, models: Sequence[str]) -> str:
     """The command that makes this report again, with every option resolved."""
-    words = ["tuneclip", "compare", options.dataset, "--models", *options.models, "--seed", str(options.seed)]
+    words = ["tuneclip", "compare", options.dataset, "--models", *models, "--seed", str(options.seed)]
     for flag, value in (("--split", options.split), ("--phrases", options.phrases), ("--report", options.report)):
         words += [flag, str(value)] if value is not None else []
     return shlex.join(words)

@@ -9,7 +9,7 @@ _NAMES = {
     "mrr": "MRR",
     "median_rank": "median rank",
     "shot_top1": "top-1",
-    "shot_top1_ensemble": "top-1, ensemble",
+    "shot_top1_ensemble": "ensemble",
 }
 _DEPTH_WORDS = {1: "first", 5: "among the first five", 10: "among the first ten"}
 
@@ -40,9 +40,10 @@ def figure(metric: str, value: float, *, signed: bool = False) -> str:
 
 
 def interval(metric: str, low: float, high: float, pad: str = "") -> str:
-    """An interval in brackets, like "[46.9, 50.4]"; `pad` fills numbers to four characters, so that columns align."""
-    first, last = (figure(metric, value).rjust(4, pad or " ") for value in (low, high))
-    return f"[{first}, {last}]" if pad else f"[{first.strip()}, {last.strip()}]"
+    """An interval in brackets, like "[46.9, 50.4]"; `pad` fills shares to four characters, so that columns align."""
+    width = 4 if pad and is_share(metric) else 0
+    first, last = (figure(metric, value).rjust(width, pad or " ") for value in (low, high))
+    return f"[{first}, {last}]"
 
 
 def outcome(difference: Difference) -> str:

@@ -1,0 +1,373 @@
+"""Collections in LanceDB: embedded, in a folder or on an object store. One table a collection.
+
+Metadata stand twice in a row: as JSON, which is the truth, and one column per field and kind of value, so that a filter
+can use them and a field can change its kind. The name of such a column spells the field's name in letters that need no
+quoting, so no list of names can get lost. The model that made the vectors is written on the vector column itself.
+"""
+
+import json
+import re
+import urllib.parse
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tuneclip.errors import TuneclipError, explain_os_error
+from tuneclip.records import Hit, Scalar
+from tuneclip.vectors.collection import (
+    Content,
+    Origin,
+    Place,
+    Row,
+    absolute_path,
+    caption_text,
+    checked,
+    checked_k,
+    direction,
+    from_json,
+    to_json,
+)
+from tuneclip.vectors.where import METADATA, OWN_FIELDS, Fields, Kind, as_number, kind_of, parse, to_sql
+
+# Without it two writers double ids. A misspelt key is taken in silence: the tests run two writers.
+PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
+ORIGIN = b"tuneclip"  # key of the vector column's metadata
+KINDS: tuple[Kind, ...] = ("text", "number", "boolean")
+EMPTY = "empty"  # a column of this kind is true where a field is named but has no value
+IDS_AT_ONCE = 500  # in one `id IN (…)`
+ATTEMPTS = 5  # when others change the columns at the same moment
+HOURS_KEPT = 1  # of old versions, for readers that still hold one
+T = TypeVar("T")
+
+
+def open_table(place: Place) -> "LanceCollection | None":
+    """The collection that is there, else None. Raises TuneclipError for a table that is not one of ours, or damaged."""
+    folder = place.folder
+    if folder is not None and not (folder / f"{_table_name(place.name)}.lance").is_dir():
+        return None
+    with _explained(place):
+        try:
+            table = _connect(place).open_table(_table_name(place.name))
+        except ValueError as error:
+            if "was not found" in str(error):
+                return None
+            raise
+        return LanceCollection(table, place)
+
+
+def create_table(place: Place, origin: Origin) -> "LanceCollection":
+    """A new, empty collection; the one that is there if another process was faster."""
+    import pyarrow as pa
+
+    vector = pa.list_(pa.float32(), origin.dimension)
+    schema = pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False, metadata=PRIMARY_KEY),
+            pa.field("vector", vector, metadata={ORIGIN: to_json(origin)}),
+            pa.field("path", pa.string()),
+            pa.field("metadata", pa.string()),
+            pa.field("captions", pa.list_(pa.string())),
+            pa.field("text", pa.string()),
+            pa.field("caption", pa.string()),
+            pa.field("content", pa.string()),
+            pa.field("description", pa.string()),
+            pa.field("seen", pa.int8()),
+        ]
+    )
+    with _explained(place):
+        database = _connect(place)
+        try:
+            return LanceCollection(database.create_table(_table_name(place.name), schema=schema), place)
+        except ValueError as error:
+            if "already exists" not in str(error):
+                raise
+            return LanceCollection(database.open_table(_table_name(place.name)), place)
+
+
+def table_names(folder: Path) -> list[str]:
+    """The collections in a local store."""
+    tables = [path for path in folder.glob("*.lance") if any(path.glob("_versions/*.manifest"))]
+    return sorted(urllib.parse.unquote(path.stem.replace(".", "%")) for path in tables)
+
+
+class LanceCollection:
+    """A `Collection` in a LanceDB table. Every call sees what other processes have written."""
+
+    def __init__(self, table: Any, place: Place):
+        self.name, self.store = place.name, place.store
+        self._table, self._place = table, place
+        stored = (table.schema.field("vector").metadata or {}).get(ORIGIN) if "vector" in table.schema.names else None
+        if stored is None:
+            raise TuneclipError("a LanceDB table, but no collection of tuneclip", where=place, expected="another name")
+        self.origin = from_json(stored)
+
+    def renew(self, origin: Origin) -> None:
+        """See `Collection`."""
+        if origin != self.origin:
+            with self._explained():
+                self._table.update_field_metadata({"path": "vector", "metadata": {ORIGIN.decode(): to_json(origin)}})
+            self.origin = origin
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """See `Collection`."""
+        ready = checked(rows, self.origin.dimension)
+        if ready:
+            with self._explained():
+                self._add_columns(ready)
+                merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+                merge.execute(self._to_arrow(ready))
+
+    def delete(self, ids: Ids[str]) -> None:
+        """See `Collection`."""
+        with self._explained():
+            for chunk in _chunks(ids, IDS_AT_ONCE):
+                self._table.delete(_among(chunk))
+
+    def get(self, ids: Sequence[str]) -> list[Row]:
+        """See `Collection`."""
+        found: dict[str, Row] = {}
+        with self._explained():
+            for chunk in _chunks(dict.fromkeys(ids), IDS_AT_ONCE):
+                table = self._table.search().where(_among(chunk)).limit(None).to_arrow()
+                found |= {row.id: row for row in self._to_rows(table)}
+        return [found[key] for key in ids if key in found]
+
+    def nearest(
+        self, vector: npt.ArrayLike, k: int, *, where: str | None = None, exclude_seen: bool = False
+    ) -> list[Hit]:
+        """See `Collection`."""
+        query = direction(vector, self.origin.dimension, "the query")
+        filters = ["seen = 0"] if exclude_seen else []
+        filters += [f"({self._sql(where)})"] if where is not None else []
+        wanted = min(checked_k(k), self.count())
+        if not wanted:
+            return []
+        with self._explained():
+            rows = self._search(query, wanted, " AND ".join(filters))
+        return [self._to_hit(row) for row in rows[:wanted]]
+
+    def update_seen(self, ids: Ids[str], seen: int) -> None:
+        """See `Collection`."""
+        import pyarrow as pa
+
+        names = list(dict.fromkeys(ids))
+        marks = pa.array([int(bool(seen))] * len(names), pa.int8())
+        schema = pa.schema([self._table.schema.field("id"), self._table.schema.field("seen")])
+        if names:
+            with self._explained():
+                marked = pa.table([pa.array(names, pa.string()), marks], schema=schema)
+                self._table.merge_insert("id").when_matched_update_all().execute(marked)
+
+    def iterate(self, batch: int = 1024) -> Iterator[list[Row]]:
+        """See `Collection`."""
+        with self._explained():
+            for part in self._table.search().limit(None).to_batches(batch):
+                for start in range(0, part.num_rows, batch):
+                    yield self._to_rows(part.slice(start, batch))
+
+    def contents(self) -> dict[str, Content]:
+        """See `Collection`."""
+        with self._explained():
+            table = self._table.search().select(["id", "content", "description"]).limit(None).to_arrow()
+        columns = (table[name].to_pylist() for name in ("id", "content", "description"))
+        return {key: Content(content, description) for key, content, description in zip(*columns, strict=True)}
+
+    def count(self, where: str | None = None) -> int:
+        """See `Collection`."""
+        condition = None if where is None else self._sql(where)
+        with self._explained():
+            return int(self._table.count_rows(condition))
+
+    def fields(self) -> Fields:
+        """See `Collection`."""
+        kinds: dict[str, set[Kind]] = {}
+        for kind, name in self._columns().values():
+            kinds.setdefault(name, set()).update(known for known in KINDS if known == kind)
+        return kinds
+
+    def forget(self, names: Ids[str]) -> None:
+        """See `Collection`."""
+        gone = [column for column, (_, name) in self._columns().items() if name in names]
+        if gone:
+            with self._explained():
+                self._table.drop_columns(gone)
+
+    def optimize(self) -> None:
+        """See `Collection`."""
+        with self._explained():
+            self._table.optimize(cleanup_older_than=timedelta(hours=HOURS_KEPT))
+
+    def _columns(self) -> dict[str, tuple[str, str]]:
+        """The metadata columns: their kind and the field that they hold."""
+        with self._explained():
+            names = self._table.schema.names
+        split = {column: column.partition("_") for column in names}
+        return {column: (kind, _field_name(spelt)) for column, (kind, mark, spelt) in split.items() if mark and spelt}
+
+    def _add_columns(self, rows: Sequence[Row]) -> None:
+        """Columns for all fields and kinds of value that the rows have, whoever else is adding some."""
+        import pyarrow as pa
+
+        types = {"text": pa.string(), "number": pa.float64(), "boolean": pa.bool_(), EMPTY: pa.bool_()}
+        for attempt in range(ATTEMPTS):
+            missing = _missing_columns(rows, set(self._columns()))
+            if not missing:
+                return
+            try:
+                self._table.add_columns([pa.field(name, types[name.partition("_")[0]]) for name in missing])
+            except (ValueError, RuntimeError):
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+    def _to_arrow(self, rows: Sequence[Row]) -> Any:
+        import pyarrow as pa
+
+        schema = self._table.schema
+        texts = [caption_text(row.captions) for row in rows]
+        flat = pa.array(np.concatenate([row.vector for row in rows]), pa.float32())
+        own: dict[str, Any] = {
+            "id": [row.id for row in rows],
+            "vector": pa.FixedSizeListArray.from_arrays(flat, self.origin.dimension),
+            "path": [row.path for row in rows],
+            "metadata": [json.dumps(row.metadata, ensure_ascii=False) for row in rows],
+            "captions": [list(row.captions) for row in rows],
+            "text": [text for text, _ in texts],
+            "caption": [caption for _, caption in texts],
+            "content": [row.content for row in rows],
+            "description": [row.description for row in rows],
+            "seen": [row.seen for row in rows],
+        }
+        for column, (kind, name) in self._columns().items():
+            own[column] = [_cell(row.metadata, name, kind) for row in rows]
+        arrays = [own[f.name] if f.name == "vector" else pa.array(own[f.name], f.type) for f in schema]
+        return pa.table(arrays, schema=schema)
+
+    def _to_rows(self, table: Any) -> list[Row]:
+        vectors = np.asarray(_flat(table.column("vector"))).reshape(-1, self.origin.dimension)
+        names = ("id", "path", "metadata", "captions", "content", "seen")
+        columns = zip(*(table.column(name).to_pylist() for name in names), strict=True)
+        return [
+            Row(key, vector, path, json.loads(metadata), tuple(captions), content, seen)
+            for vector, (key, path, metadata, captions, content, seen) in zip(vectors, columns, strict=True)
+        ]
+
+    def _search(self, query: npt.NDArray[np.float32], k: int, condition: str) -> list[dict[str, Any]]:
+        """The `k` nearest and all that are as near as the last of them, best first, equals by id."""
+        wanted = k
+        while True:
+            search = self._table.search(query, vector_column_name="vector").distance_type("cosine")
+            search = search.where(condition) if condition else search
+            chosen = search.select(["id", "path", "metadata", "captions", "_distance"]).limit(wanted + 1)
+            rows: list[dict[str, Any]] = chosen.to_list()
+            if len(rows) <= wanted or rows[-1]["_distance"] > rows[k - 1]["_distance"]:
+                return sorted(rows, key=lambda row: (row["_distance"], row["id"]))
+            wanted *= 2
+
+    def _to_hit(self, row: dict[str, Any]) -> Hit:
+        score = min(1.0, max(-1.0, 1.0 - row["_distance"]))
+        path = absolute_path(row["path"], self.origin, self._place.root)
+        return Hit(row["id"], score, path, json.loads(row["metadata"]), tuple(row["captions"]))
+
+    def _sql(self, where: str) -> str:
+        columns = self._columns()
+        held: dict[str, dict[Kind, str]] = {name: {"text": name} for name in OWN_FIELDS}
+        held["seen"] = {"number": "CAST(seen AS DOUBLE)"}
+        for column, (kind, name) in columns.items():
+            found = held.setdefault(METADATA + name, {})
+            found.update({known: column for known in KINDS if known == kind})
+        return to_sql(parse(where, self.fields()), held.__getitem__)
+
+    def _explained(self) -> Any:
+        return _explained(self._place)
+
+
+def _connect(place: Place) -> Any:
+    import lancedb
+
+    if place.folder is not None and place.folder.exists() and not place.folder.is_dir():
+        raise TuneclipError("a file is where the vectors should be", where=place.folder, expected="a folder")
+    return lancedb.connect(place.store, read_consistency_interval=timedelta(0))
+
+
+@contextmanager
+def _explained(place: Place) -> Iterator[None]:
+    """What the database says of disk, network and damaged files, as one line that a user can act on."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        text = " ".join(str(error).split())
+        number = re.search(r"\(os error (\d+)\)", text)
+        mendable = explain_os_error(OSError(int(number[1]), text, str(place))) if number else None
+        if mendable is not None:
+            raise mendable from error
+        reason = re.sub(r"(^lance error: )?LanceError\(\w+\): |, /\S+\.rs:\d+:\d+.*", "", text)[:200]
+        if place.folder is None and re.search(r"Generic \w+ error|Failed to connect", text):
+            hint = "check the address, the keys in the environment, and the network"
+            raise TuneclipError(f"the store cannot be reached: {reason}", where=place, hint=hint) from error
+        if "LanceError(IO)" in text:
+            hint = "move that folder away and run `tuneclip index` again"
+            raise TuneclipError(f"the collection's files are damaged: {reason}", where=place, hint=hint) from error
+        raise
+
+
+def _table_name(name: str) -> str:
+    """The name in the letters that LanceDB takes; one that is made of them stays as it is."""
+    return re.sub(rb"[^A-Za-z0-9_-]", lambda byte: b".%02x" % byte[0][0], name.encode()).decode()
+
+
+def _column(kind: str, field: str) -> str:
+    """Where the values of a field are kept: `text_period_2estart`."""
+    spelt = re.sub(rb"[^a-z0-9]", lambda byte: b"_%02x" % byte[0][0], field.encode()).decode()
+    return f"{kind}_{spelt}"
+
+
+def _field_name(spelt: str) -> str:
+    return urllib.parse.unquote(spelt.replace("_", "%"))
+
+
+def _missing_columns(rows: Sequence[Row], there: Ids[str]) -> list[str]:
+    """The columns still needed, in the order in which the rows name them."""
+    needed: dict[str, None] = {}
+    named: dict[str, None] = {}
+    for row in rows:
+        for name, value in row.metadata.items():
+            named[name] = None
+            if value is not None:
+                needed[_column(kind_of(value), name)] = None
+    held = {column.partition("_")[2] for column in (*there, *needed)}
+    empty = [column for name in named if (column := _column(EMPTY, name)).partition("_")[2] not in held]
+    return [column for column in (*needed, *empty) if column not in there]
+
+
+def _cell(metadata: Mapping[str, Scalar], name: str, kind: str) -> Scalar:
+    value = metadata.get(name)
+    if kind == EMPTY:
+        return True if name in metadata and value is None else None
+    if value is None or kind_of(value) != kind:
+        return None
+    return as_number(value) if kind == "number" else value  # type: ignore[arg-type]
+
+
+def _among(ids: Sequence[str]) -> str:
+    from sqlglot import exp
+
+    return exp.In(this=exp.column("id"), expressions=[exp.Literal.string(key) for key in ids]).sql()
+
+
+def _chunks(items: Ids[T], size: int) -> Iterator[list[T]]:
+    source = iter(items)
+    while chunk := list(islice(source, size)):
+        yield chunk
+
+
+def _flat(column: Any) -> Any:
+    """All numbers of a column of vectors; a record batch has it as one array, a table in chunks."""
+    array = column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    return array.flatten()
