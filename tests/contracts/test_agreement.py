@@ -1,5 +1,6 @@
 """Whatever is done and asked, a backend answers as the exact reference does."""
 
+import itertools
 import math
 import shutil
 import tempfile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -17,6 +18,11 @@ from tuneclip.vectors.exact import ExactCollection
 ORIGIN = Origin("tiny", "0123456789abcdef", 3)
 BACKENDS = {"lancedb": lambda root: open_collection("finds", root, origin=ORIGIN)}
 QUICK = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
 
 TEXTS = ("", "a", "A", "ab", "a%b", "a_b", "a\\b", "it's", '"q"', "ß", "SS", "é\n", "a😀b", "\\", "%")
 NUMBERS = (0, -0.0, 1, -1, 0.5, 2**53 + 1, 10**30, 1e300, 5e-324, float("nan"), -0.5, 300, 1e22, -3, 2)
@@ -54,11 +60,12 @@ ODD_ROWS = [
 KINDS = {"ware": "text", "`period`.start": "number", "whole": "boolean", "void": "text", "id": "text", "seen": "number"}
 KINDS |= {"text": "text", "caption": "text"}
 literals = {
-    "text": texts.map(lambda text: "'" + text.replace("'", "''") + "'"),
+    "text": texts.map(quoted),
     "number": st.sampled_from([repr(n) for n in NUMBERS if not math.isnan(n)]),
     "boolean": st.sampled_from(["true", "false"]),
 }
-patterns = st.lists(st.sampled_from(["%", "_", "\\", "a", "A", "b", "ß", "😀"]), max_size=4).map("".join)
+PATTERN = ("%", "_", "\\", "a", "A", "b", "ß", "😀")
+patterns = st.lists(st.sampled_from(PATTERN), max_size=4).map("".join)
 signs = {"boolean": ["=", "!="]}
 
 
@@ -156,11 +163,27 @@ def test_any_order_of_operations_leaves_the_same_rows(backend):
     run_state_machine_as_test(Operations, settings=settings(QUICK, max_examples=12, stateful_step_count=10))
 
 
-@settings(QUICK, max_examples=300)
-@given(where=conditions)
-def test_every_filter_picks_the_same_rows(odd_collections: list[Collection], where: str):
-    reference, *others = odd_collections
+def check(collections: list[Collection], where: str) -> None:
+    reference, *others = collections
     picked = sorted(hit.id for hit in reference.nearest([1, 1, 1], 99, where=where))
     for other in others:
-        assert sorted(hit.id for hit in other.nearest([1, 1, 1], 99, where=where)) == picked
-        assert other.count(where) == len(picked)
+        assert sorted(hit.id for hit in other.nearest([1, 1, 1], 99, where=where)) == picked, where
+        assert other.count(where) == len(picked), where
+
+
+def test_every_operator_picks_the_same_rows(odd_collections: list[Collection]):
+    for sign in ("=", "!=", "<", "<=", ">", ">="):
+        for text, number in zip(TEXTS, NUMBERS, strict=True):
+            check(odd_collections, f"ware {sign} {quoted(text)}")
+            check(odd_collections, f"`period`.start {sign} {number}" if not math.isnan(number) else "seen = 0")
+    for letters in itertools.product(["", *PATTERN], repeat=2):
+        check(odd_collections, f"ware like '{''.join(letters)}'")
+        check(odd_collections, f"ware not ilike '{''.join(letters)}'")
+
+
+@settings(QUICK, max_examples=100)
+@given(where=conditions)
+@example("`period`.start not in (0) or `period`.start not in (1)")
+@example("not (ware = 'a') or ware = 'a'")
+def test_every_filter_picks_the_same_rows(odd_collections: list[Collection], where: str):
+    check(odd_collections, where)

@@ -100,7 +100,7 @@ def test_contents_tell_a_new_picture_from_a_new_description(collection: Collecti
     collection.upsert([row("x", content="k1", metadata={"ware": "gold"}), row("y", content="k2")])
     after = collection.contents()
     assert (before["x"].content, after["y"].content) == (after["x"].content, "k2")
-    assert before["x"].description != after["x"].description == row("x", metadata={"ware": "gold"}).description
+    assert before["x"].description != after["x"].description == row("x", metadata={"ware": "gold"}).keys.description
 
 
 def test_a_field_may_appear_change_its_kind_and_go(collection: Collection):

@@ -225,7 +225,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_torn(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_killed_import_leaves_no_dataset_and_runs_again(folder: Callable[..., Path]) -> None:
-    source = folder(numbered(3000))
+    source = folder(numbered(1000))
     project = source.parent / "project"
     torn = project / "datasets/.d.partial/pictures"
     command = [sys.executable, "-m", "tuneclip", "import", str(source), "--to", "d", "--project", str(project)]
@@ -236,5 +236,15 @@ def test_a_killed_import_leaves_no_dataset_and_runs_again(folder: Callable[..., 
     assert process.wait() == -signal.SIGKILL
     assert not (project / "datasets/d").exists()
     result, path = bring(source)
-    assert (result.taken, len(list((path / "pictures").iterdir()))) == (3000, 3000)
+    assert (result.taken, len(list((path / "pictures").iterdir()))) == (1000, 1000)
     assert [entry.name for entry in (project / "datasets").iterdir()] == ["d"]
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(folder: Callable[..., Path]) -> None:
+    source = folder(numbered(5))
+    _, path = bring(source)
+    path.rename(path.parent / ".d.old")  # as a kill would leave it
+    (source / "metadata.jsonl").write_text('{"file_name": "gone.jpg", "text": "x"}\n')
+    with pytest.raises(TuneclipError, match="nothing could be taken"):
+        bring(source)
+    assert len(lines(path / "metadata.jsonl")) == 5

@@ -62,7 +62,7 @@ class Judge:
     @torch.inference_mode()
     def hits(self, model: CLIPModel, captioned: Tensor, classed: Tensor) -> tuple[Tensor, Tensor]:
         """Which captions find their picture among ten, and which pictures their class, from picture embeddings."""
-        texts = torch.cat([text_embeddings(model, part) for part in self.captions.split(500)])
+        texts = torch.cat([text_embeddings(model, part) for part in torch.split(self.captions, 500)])
         names = torch.stack([text_embeddings(model, one) for one in self.prompts]).sum(0)
         nearest = (classed @ functional.normalize(names, dim=-1).T).argmax(1)
         return found_at_10(texts, captioned, self.picture), nearest == self.label

@@ -1,4 +1,4 @@
-"""What a step learns from: views of pictures drawn by chance, with the teacher's features, captions' owners, classes."""
+"""What a step learns from: views of pictures drawn by chance, what the teacher saw in them, and their classes."""
 
 from __future__ import annotations
 

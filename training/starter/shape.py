@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
@@ -26,7 +28,7 @@ def configuration(tokenizer: CLIPTokenizer) -> CLIPConfig:
     return CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=DIMENSION)
 
 
-def _attend(attention: nn.Module, states: Tensor, mask: Tensor | None) -> Tensor:
+def _attend(attention: Any, states: Tensor, mask: Tensor | None) -> Tensor:
     """What `attention` returns for (batch, length, width), by plain matrix products.
 
     On a processor, with sequences this short, a training step takes half to a third of the time that it takes with
@@ -45,8 +47,8 @@ def _attend(attention: nn.Module, states: Tensor, mask: Tensor | None) -> Tensor
     return out
 
 
-def encode_states(encoder: nn.Module, states: Tensor, *, causal: bool) -> Tensor:
-    """The same as `encoder(inputs_embeds=states)` of a CLIPModel's tower, (batch, length, width), but faster to train."""
+def encode_states(encoder: Any, states: Tensor, *, causal: bool) -> Tensor:
+    """What `encoder(inputs_embeds=states)` of a CLIPModel's tower gives, (batch, length, width), trained faster."""
     length = states.shape[1]
     mask = torch.full((length, length), float("-inf"), dtype=states.dtype).triu(1) if causal else None
     for layer in encoder.layers:

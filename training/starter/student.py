@@ -1,4 +1,4 @@
-"""Stage B: the picture tower learns from the teacher, from the map into the texts' space, and from the texts themselves.
+"""Stage B: the picture tower learns from the teacher, from the map into the texts' space, and from the texts.
 
 Four losses on the same crops: the map's embedding (cosine), the teacher's standardised features through a throw-away
 layer (Romero et al., FitNets, arXiv 1412.6550), the teacher's similarities to a bank of texts (Wu et al., TinyCLIP,
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,14 +24,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPModel
 
-from .shape import text_embeddings
 from .evaluate import Judge
 from .lessons import Lesson, Pictures
+from .shape import text_embeddings
 from .teacher import FEATURES
 from .text import Map
-from .words import Captions, Prompts
 from .tower import initialise, kept_patches, normalise, picture_embeddings, summaries
-
+from .words import Captions, Prompts
 
 PATCHES = 64  # of a picture
 
@@ -74,7 +72,7 @@ class Texts:
         """By the text tower of `model`."""
         with torch.autocast("cpu", torch.bfloat16):
             whole, each = (
-                torch.cat([text_embeddings(model, part) for part in torch.from_numpy(tokens).split(1000)])
+                torch.cat([text_embeddings(model, part) for part in torch.split(torch.from_numpy(tokens), 1000)])
                 for tokens in (captions.tokens[0], prompts.tokens)
             )
         own = zip(prompts.starts, prompts.counts, strict=True)
@@ -98,9 +96,7 @@ class Classroom:
     goal: Map
 
 
-def losses(
-    embeddings: Tensor, guess: Tensor, lesson: Lesson, bank: Tensor, classroom: Classroom
-) -> dict[str, Tensor]:
+def losses(embeddings: Tensor, guess: Tensor, lesson: Lesson, bank: Tensor, classroom: Classroom) -> dict[str, Tensor]:
     """The four losses; `embeddings` (pictures, 256) are of unit length, `guess` (pictures, 1280) is of the features."""
     texts, goal = classroom.texts, classroom.goal
     with torch.no_grad():
@@ -190,7 +186,9 @@ class Student:
         embeddings = functional.normalize(embeddings.float(), dim=-1)
         parts = losses(embeddings, guess.float(), lesson, bank, classroom)
         total = torch.stack(list(parts.values())).sum()
-        gradients = torch.autograd.grad(total, [weight for weight in learning(model, self.head) if weight.requires_grad])
+        gradients = torch.autograd.grad(
+            total, [weight for weight in learning(model, self.head) if weight.requires_grad]
+        )
         return list(gradients), {name: part.item() for name, part in parts.items()}
 
     def _move(self, optimiser: torch.optim.Optimizer) -> None:
@@ -231,7 +229,7 @@ class Student:
 def write_beside(state: object, path: Path) -> None:
     """Save with torch so that a kill leaves either the old file or the new one."""
     torch.save(state, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    path.with_suffix(".part").replace(path)
 
 
 @dataclass(frozen=True)

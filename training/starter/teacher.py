@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from .sources import VIEWS, Source, decode
@@ -88,13 +89,9 @@ class Teacher:
     """The int8 MobileNetV2: one picture of 224 px in, 1,280 pooled features and 1,001 class scores out."""
 
     def __init__(self, model: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # keeping all tensors is what we want: the features are not an output
-            self.interpreter = Interpreter(
-                model_path=str(model), num_threads=1, experimental_preserve_all_tensors=True
-            )
+            self.interpreter = Interpreter(model_path=str(model), num_threads=1, experimental_preserve_all_tensors=True)
         self.interpreter.allocate_tensors()
         self.input = self.interpreter.get_input_details()[0]["index"]
         self.output = self.interpreter.get_output_details()[0]["index"]
@@ -136,9 +133,7 @@ def watch(model: Path, source: Source, into: Views, processes: int = 2) -> None:
     if into.done.all():
         return
     context = multiprocessing.get_context("fork")
-    workers = [
-        context.Process(target=_watch, args=(model, source, into, part, processes)) for part in range(processes)
-    ]
+    workers = [context.Process(target=_watch, args=(model, source, into, part, processes)) for part in range(processes)]
     for worker in workers:
         worker.start()
     for worker in workers:

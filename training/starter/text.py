@@ -130,7 +130,7 @@ def learn(
             group["lr"] = settings.rate * min(1.0, (step + 1) / settings.warm_up) * falling
         goal.train()
         loss = _loss(model, goal, material, settings, step)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_([weight for group in optimiser.param_groups for weight in group["params"]], 1.0)
         optimiser.step()
         optimiser.zero_grad()

@@ -18,7 +18,7 @@ MEAN, DEVIATION = (0.47, 0.45, 0.41), (0.27, 0.26, 0.28)  # of the training crop
 
 
 def normalise(crops: Tensor) -> Tensor:
-    """uint8 crops (pictures, height, width, 3) to pixels (pictures, 3, height, width) as the preprocessor makes them."""
+    """Turn uint8 crops (pictures, height, width, 3) into what the preprocessor makes, (pictures, 3, height, width)."""
     pixels = crops.permute(0, 3, 1, 2).float() / 255
     return (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
 
@@ -104,7 +104,7 @@ def picture_embeddings(model: CLIPModel, crops: Tensor) -> Tensor:
     """Unit-length embeddings (pictures, 256) of uint8 crops, from all patches."""
     model.eval()
     parts = []
-    for part in crops.split(250):
+    for part in torch.split(crops, 250):
         with torch.autocast("cpu", torch.bfloat16):
             parts.append(model.visual_projection(summaries(model, normalise(part))))
     model.train()

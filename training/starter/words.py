@@ -41,7 +41,10 @@ def learn_tokenizer(texts: list[str], folder: Path) -> CLIPTokenizer:
     learner = CLIPTokenizer().backend_tokenizer
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = BpeTrainer(
-        vocab_size=VOCABULARY - len(alphabet) - 2, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=VOCABULARY - len(alphabet) - 2,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
     merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
@@ -57,6 +60,13 @@ def encode(tokenizer: CLIPTokenizer, texts: list[str], longest: int = LONGEST) -
     return np.asarray(ids, dtype=np.int64)
 
 
+def cut(tokens: Tokens) -> Tokens:
+    """Without the columns at the end that are padding in every text."""
+    longest = int((tokens != tokens.max()).sum(1).max()) + 1
+    kept: Tokens = tokens[:, :longest]
+    return kept
+
+
 def drop_words(tokens: Tokens, share: float, random: np.random.Generator) -> Tokens:
     """Leave out a random `share` of the tokens between start and end, and cut what then is padding only."""
     end = tokens.max()
@@ -65,7 +75,7 @@ def drop_words(tokens: Tokens, share: float, random: np.random.Generator) -> Tok
     gone = (random.random(tokens.shape) < share) & (position > 0) & (position < length[:, None])
     order = np.argsort(np.where(gone, tokens.shape[1] + position, position), axis=1)
     kept = np.take_along_axis(np.where(gone, end, tokens), order, axis=1)
-    return kept[:, : int((kept != end).sum(1).max()) + 1]
+    return cut(kept)
 
 
 def all_names(sources: list[Source]) -> dict[str, list[str]]:
@@ -102,7 +112,7 @@ class Prompts:
         first = random.random(len(self.labels)) < 0.5
         pick = (random.random(len(self.labels)) * np.where(first, len(TEMPLATES), self.counts)).astype(int)
         chosen = self.tokens[self.starts + pick]
-        return chosen[:, : int((chosen != chosen.max()).sum(1).max()) + 1]
+        return cut(chosen)
 
 
 class Captions:
@@ -120,4 +130,4 @@ class Captions:
         """One caption for each of `pictures`."""
         pick = self.starts[pictures] + (random.random(len(pictures)) * self.counts[pictures]).astype(int)
         chosen = self.tokens[random.integers(0, 2, len(pick)), pick]
-        return chosen[:, : int((chosen != chosen.max()).sum(1).max()) + 1]
+        return cut(chosen)

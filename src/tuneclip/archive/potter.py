@@ -36,7 +36,7 @@ def throw(find: Find, side: int, random: Generator) -> Scene:
     if "sherd" in find.state.split():
         return _sherd(find, form, side, random)
     drawing = find.technique == "line drawing"
-    level = drawing and form.handles != "lamp"
+    level = drawing and not form.inside  # plates and lamps bear their decoration on the upper face
     elevation = 0.0 if level else float(np.radians(random.uniform(*form.elevation)))
     yaw = 0.0 if drawing else float(np.radians(random.uniform(-26, 26))) * (0.4 if find.inscription else 1.0)
     if not drawing and not find.inscription and random.random() < 0.5:

@@ -24,6 +24,9 @@ from tuneclip.archive.surface import (
 Curve = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
 
+_STEEP = 0.3  # sine of the camera's elevation from which on it looks onto level faces
+_LEVEL = 0.7  # upward part of a face's direction from which on it counts as level
+_REACH = 4  # pixels; wider gaps between rings are bridged along the profile
 _SPACING = 1.0  # pixels between two rings of the profile
 
 
@@ -150,12 +153,38 @@ def turn(profile: Profile, camera: Camera, side: int, *, cut: Floats | None = No
     # rings rise, and what is higher hides what is lower: the last one written stays
     codes[place.ravel()] = np.repeat(np.arange(len(rings), dtype=np.int32), half_width)
     half = codes[:-1].reshape(side, half_width)
+    _bridge(half, rows, seen, _next_rings(rings, fronts))
     used = np.flatnonzero(half.max(1) >= 0)
     if len(used):
         window = slice(int(used[0]), int(used[-1]) + 1)
-        filled = _filled(half[window], int(4 + 0.08 * side * abs(float(sine))))
-        _unfold(surface, profile, camera, (filled, window, rings, fronts))
+        _unfold(surface, profile, camera, (_filled(half[window], _REACH), window, rings, fronts))
     return surface
+
+
+def _next_rings(rings: Ints, fronts: Floats) -> Ints:
+    """For each ring the next one along the profile on the same half, itself where that cannot be seen."""
+    order = np.arange(len(rings))
+    places = np.full((2, int(rings.max()) + 2), -1, dtype=np.intp)
+    half = (fronts > 0).astype(np.intp)
+    places[half, rings] = order
+    following = places[half, rings + 1]
+    return np.where(following < 0, order, following)
+
+
+def _bridge(codes: Codes, rows: Codes, seen: npt.NDArray[np.bool_], following: Ints) -> None:
+    """Fill the rows between neighbouring rings, far apart where the face bends away, so that nothing shows through."""
+    gap = rows[following] - rows
+    at = np.flatnonzero((np.abs(gap) > 1) & (seen | seen[following]))
+    ring, column = at // rows.shape[1], at % rows.shape[1]
+    after = following[ring]
+    code = np.maximum(np.where(seen[ring, column], ring, -1), np.where(seen[after, column], after, -1)).astype(np.int32)
+    start, span = rows[ring, column], gap[ring, column]
+    flat = codes.ravel()
+    for step in range(1, int(np.abs(span).max(initial=0))):
+        kept = np.flatnonzero(np.abs(span) > step)
+        row = start[kept] + step * np.sign(span[kept])
+        kept, row = kept[(row >= 0) & (row < len(codes))], row[(row >= 0) & (row < len(codes))]
+        np.maximum.at(flat, row * codes.shape[1] + column[kept], code[kept])
 
 
 def _visible_rings(profile: Profile, camera: Camera, top: float) -> tuple[Ints, Floats]:
@@ -192,15 +221,22 @@ def _unfold(surface: Surface, profile: Profile, camera: Camera, seen: tuple[Code
     ring, front = rings[codes], fronts[codes]
     x = (np.arange(codes.shape[1], dtype=np.float32) + np.float32(0.5)) / np.float32(camera.scale)
     radius = np.maximum(profile.radius.take(ring), x)
-    share = x / radius
-    deep = np.sqrt(1 - share * share) * front
     sine, cosine = np.float32(np.sin(camera.elevation)), np.float32(np.cos(camera.elevation))
     out, rise = profile.normal_out.take(ring), profile.normal_up.take(ring)
+    deep = np.sqrt(np.maximum(radius * radius - x * x, 0)) * front
+    if sine > _STEEP:  # on level faces the row itself says how far to the front a pixel lies
+        rows = np.arange(window.start, window.stop, dtype=np.float32)[:, None] + np.float32(0.5 - camera.centre[1])
+        exact = (rows / np.float32(camera.scale) + (profile.height * cosine).take(ring)) / sine
+        deep = np.where(rise > _LEVEL, exact, deep)
+        radius = np.sqrt(x * x + deep * deep)
+    share, deep = x / radius, deep / radius
     over = out * deep
     depth = np.float32(camera.scale) * ((profile.height * sine).take(ring) + radius * deep * cosine)
     # arc cosine after Abramowitz and Stegun 4.4.45, within 7e-5: a quarter of the time of arctan2
     angle = np.sqrt(1 - share) * (1.5707288 + share * (-0.2121144 + share * (0.0742610 - 0.0187293 * share)))
-    turns = (np.float32(0.25) - angle * np.float32(0.5 / np.pi)) * front + np.float32(0.25) * (1 - front)
+    turns = (np.float32(0.25) - angle * np.float32(0.5 / np.pi)) * np.sign(deep) + np.float32(0.25) * (
+        1 - np.sign(deep)
+    )
     part = np.where(there, profile.part.astype(np.uint8).take(ring), np.uint8(NOTHING))
     values = (
         (surface.depth, np.where(there, depth, FAR)),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tuneclip.errors import TuneclipError
 from tuneclip.project import Project, checked_name, read_json, write_json
 from tuneclip.records import Hit, Scalar
-from tuneclip.vectors.where import Fields
+from tuneclip.vectors.conditions import Fields
 
 Vector = npt.NDArray[np.float32]
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -51,17 +51,20 @@ class Row:
     seen: int = 0
 
     @property
-    def description(self) -> str:
-        """A key of path, metadata and captions: what can change without embedding again."""
-        return describe(self.path, self.metadata, self.captions)
+    def keys(self) -> "Keys":
+        """What tells whether this row is stored already."""
+        text = json.dumps([self.path, clean(self.metadata), self.captions])
+        return Keys(self.content, hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What a collection holds for an id: the key of the embedded picture and the key of its description."""
+class Keys:
+    """What a row was made of, in short."""
 
     content: str
+    """Of the picture and the model: when it differs, the vector is stale."""
     description: str
+    """Of path, metadata and captions, which can change without embedding again."""
 
 
 class Collection(Protocol):
@@ -113,7 +116,7 @@ class Collection(Protocol):
     def iterate(self, batch: int = 1024) -> Iterator[list[Row]]:
         """Every row once, in lists of at most `batch`, in any order; memory does not grow with the collection."""
 
-    def contents(self) -> dict[str, Content]:
+    def contents(self) -> dict[str, Keys]:
         """Every id with the keys of what is stored for it."""
 
     def count(self, where: str | None = None) -> int:
@@ -127,12 +130,6 @@ class Collection(Protocol):
 
     def optimize(self) -> None:
         """Tidy the storage after many writes; changes nothing that can be read."""
-
-
-def describe(path: str, metadata: Mapping[str, Scalar], captions: Sequence[str]) -> str:
-    """A key of what is stored beside a vector."""
-    text = json.dumps([path, clean(metadata), list(captions)], ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def clean(metadata: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -204,11 +201,11 @@ def open_collection(
     With `origin` it is created where there is none; without, that is an error which names those that there are.
     Raises TuneclipError when it was made by another model or from another dataset than `origin` says.
     """
-    from tuneclip.vectors.lancedb import create_table, open_table
+    from tuneclip.vectors.lancedb import create_table
 
     project = project if isinstance(project, Project) else Project(Path(project))
     place = locate(name, project, store)
-    found = open_table(place)
+    found = find_collection(name, project, store=store)
     if found is None and origin is not None:
         found = create_table(place, origin)
     if found is None:
@@ -219,6 +216,13 @@ def open_collection(
     if store is not None:
         _remember(place, project)
     return found
+
+
+def find_collection(name: str, project: Project, *, store: str | None = None) -> Collection | None:
+    """As `open_collection`, but None where there is none."""
+    from tuneclip.vectors.lancedb import open_table
+
+    return open_table(locate(name, project, store))
 
 
 def locate(name: str, project: Project, store: str | None = None) -> Place:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tuneclip.records import Hit, Scalar
-from tuneclip.vectors.collection import Content, Origin, Row, absolute_path, caption_text, checked, checked_k, direction
-from tuneclip.vectors.where import METADATA, Fields, Kind, kind_of, matches, parse
+from tuneclip.vectors.collection import Keys, Origin, Row, absolute_path, caption_text, checked, checked_k, direction
+from tuneclip.vectors.conditions import METADATA, Fields, Kind, kind_of, matches
+from tuneclip.vectors.where import parse
 
 
 class ExactCollection:
@@ -69,9 +70,9 @@ class ExactCollection:
         for start in range(0, len(rows), batch):
             yield rows[start : start + batch]
 
-    def contents(self) -> dict[str, Content]:
+    def contents(self) -> dict[str, Keys]:
         """See `Collection`."""
-        return {row.id: Content(row.content, row.description) for row in self._rows.values()}
+        return {row.id: row.keys for row in self._rows.values()}
 
     def count(self, where: str | None = None) -> int:
         """See `Collection`."""

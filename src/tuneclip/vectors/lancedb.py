@@ -22,7 +22,7 @@ import numpy.typing as npt
 from tuneclip.errors import TuneclipError, explain_os_error
 from tuneclip.records import Hit, Scalar
 from tuneclip.vectors.collection import (
-    Content,
+    Keys,
     Origin,
     Place,
     Row,
@@ -34,7 +34,8 @@ from tuneclip.vectors.collection import (
     from_json,
     to_json,
 )
-from tuneclip.vectors.where import METADATA, OWN_FIELDS, Fields, Kind, as_number, kind_of, parse, to_sql
+from tuneclip.vectors.conditions import METADATA, OWN_FIELDS, Fields, Kind, as_number, kind_of, to_sql
+from tuneclip.vectors.where import parse
 
 # Without it two writers double ids. A misspelt key is taken in silence: the tests run two writers.
 PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
@@ -172,12 +173,12 @@ class LanceCollection:
                 for start in range(0, part.num_rows, batch):
                     yield self._to_rows(part.slice(start, batch))
 
-    def contents(self) -> dict[str, Content]:
+    def contents(self) -> dict[str, Keys]:
         """See `Collection`."""
         with self._explained():
             table = self._table.search().select(["id", "content", "description"]).limit(None).to_arrow()
         columns = (table[name].to_pylist() for name in ("id", "content", "description"))
-        return {key: Content(content, description) for key, content, description in zip(*columns, strict=True)}
+        return {key: Keys(content, description) for key, content, description in zip(*columns, strict=True)}
 
     def count(self, where: str | None = None) -> int:
         """See `Collection`."""
@@ -241,7 +242,7 @@ class LanceCollection:
             "text": [text for text, _ in texts],
             "caption": [caption for _, caption in texts],
             "content": [row.content for row in rows],
-            "description": [row.description for row in rows],
+            "description": [row.keys.description for row in rows],
             "seen": [row.seen for row in rows],
         }
         for column, (kind, name) in self._columns().items():
