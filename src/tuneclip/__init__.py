@@ -15,10 +15,12 @@ _HOMES = {
     "open_dataset": "tuneclip.data.load",
     "open_collection": "tuneclip.vectors.collection",
     "TuneclipError": "tuneclip.errors",
+    "sample_size": "tuneclip.data.sample",
     "Project": "tuneclip.project",
     **dict.fromkeys(("Record", "Hit", "Score", "Difference", "Finding"), "tuneclip.records"),
 }
-_VERBS = {"demo", "import_dataset", "train", "compare", "index", "search", "doctor"}
+_VERBS = {"caption", "check", "demo", "import_dataset", "sample", "augment", "train", "compare", "index", "search"}
+_VERBS |= {"doctor", "download"}
 __all__ = [
     "Difference",
     "Finding",
@@ -27,14 +29,20 @@ __all__ = [
     "Record",
     "Score",
     "TuneclipError",
+    "augment",
+    "caption",
+    "check",
     "compare",
     "demo",
     "doctor",
+    "download",
     "import_dataset",
     "index",
     "open_collection",
     "open_dataset",
     "open_model",
+    "sample",
+    "sample_size",
     "search",
     "train",
 ]

@@ -109,7 +109,7 @@ def _import(options: settings.Demo, place: Project) -> None:
         draw_archive(archive, options.finds, seed=options.seed)
     _say(2, "import: pictures and captions become a dataset")
     columns = ("label", "description")
-    source = settings.Import(archive / "archive.json", "finds", caption=columns, records="finds", group="context.name")
+    source = settings.Import(archive / "archive.json", "finds", caption=columns, records="finds")
     import_dataset(source, place)
 
 

@@ -15,6 +15,7 @@ from tuneclip.errors import TuneclipError
 SETTINGS = "tuneclip.toml"
 METADATA = "metadata.jsonl"
 SKIPPED = "skipped.jsonl"
+PENDING = "pending.jsonl"
 DATASET_MANIFEST = "dataset.json"
 MODEL_MANIFEST = "tuneclip.json"
 REPORT = "report.html"

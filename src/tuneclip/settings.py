@@ -3,11 +3,12 @@
 Order of precedence: the default here < `tuneclip.toml` of the project < environment (`TUNECLIP_TRAIN_MODEL=…`) < flag.
 """
 
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Recipe = Literal["full"]
+T = TypeVar("T")
 
 
 def argument(text: str, default: Any = MISSING) -> Any:
@@ -28,6 +29,20 @@ def _described(text: str, kind: str, default: Any, letter: str | None = None) ->
 def described(settings: type) -> list[Field[Any]]:
     """The fields of a settings class in the order in which they are documented."""
     return list(fields(settings))
+
+
+def from_python(kind: type[T], *arguments: Any, **options: Any) -> T:
+    """The settings of class `kind` as a Python caller gives them: text for a path, one text or a list for several."""
+    given = kind(*arguments, **options)
+    hints = get_type_hints(kind)
+    fitting: dict[str, Any] = {}
+    for known in fields(given):  # type: ignore[arg-type]
+        value, hint = getattr(given, known.name), hints[known.name]
+        if value is not None and Path in (hint, *get_args(hint)):
+            fitting[known.name] = Path(value)
+        elif get_origin(hint) is tuple:
+            fitting[known.name] = (value,) if isinstance(value, str) else tuple(value)
+    return replace(given, **fitting)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
@@ -51,9 +66,71 @@ class Import:
     template: tuple[str, ...] = option('Caption(s) made from fields, like "{material} {category}".', default=())
     id: str | None = option("Column that holds a unique id.", default=None)
     group: str | None = option("Column whose equal values must stay in one split.", default=None)
+    url: str | None = option("Column with links to the pictures, for records whose file is not here.", default=None)
     records: str | None = option("Where the list of records lies in a JSON file, as a dotted path.", default=None)
     seed: int = option("Seed of the splits, where the source has none.", default=0)
     dry_run: bool = option("Show what was understood of the first records; write nothing.", default=False)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Options of `tuneclip sample`."""
+
+    dataset: str = argument("Dataset to take from: its name or its folder.")
+    to: str = option("Name of the new dataset.")
+    margin: float | None = option("Margin of error, a share like 0.025; says how many are enough.", default=None)
+    size: int | None = option("How many records, instead of a margin.", default=None)
+    by: str | None = option("Column whose values keep their shares, like `object.material`.", default=None)
+    diverse: bool = option("Records that differ as much as can be, by their embeddings.", default=False)
+    model: str | None = option("Model whose embeddings `--diverse` looks at (default: starter).", default=None)
+    seed: int = option("Seed of the draw.", default=0)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Options of `tuneclip augment`."""
+
+    dataset: str = argument("Dataset whose training pictures are varied: its name or its folder.")
+    copies: int = option("How many varied copies each training picture gets.")
+    to: str | None = option("Name of the new dataset; without it only the preview is drawn.", default=None)
+    preview: Path | None = option("Where to draw a contact sheet of a few pictures with their copies.", default=None)
+    seed: int = option("Seed of the variations.", default=0)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Options of `tuneclip caption`."""
+
+    dataset: str = argument("Dataset to caption: its name or its folder.")
+    template: tuple[str, ...] = option('Caption(s) made from fields, like "{material} {category}".', default=())
+    lines: bool = option("One caption that has all fields as lines.", default=False)
+    keep: bool = option("Keep the captions that there are, behind the new ones.", default=False)
+    to: str | None = option("Name of a new dataset (default: the captions are changed in place).", default=None)
+    model: str = option("Model whose tokens are counted.", default="starter")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Options of `tuneclip check`."""
+
+    dataset: str = argument("Dataset to look through: its name or its folder.")
+    model: str = option("Model that the captions must fit.", default="starter")
+    report: Path | None = option("Where to write an HTML page that shows each finding.", default=None)
+    fix: bool = option("Make a new dataset without what can safely be left out; needs --to.", default=False)
+    to: str | None = option("Name of the new dataset.", default=None)
+
+
+@dataclass(frozen=True)
+class Download:
+    """Options of `tuneclip download`."""
+
+    dataset: str = argument("Dataset whose records name pictures by link: its name or its folder.")
+    connections: int = option("How many pictures to fetch at once from one host.", default=4)
+    retries: int = option("How often to try a picture again in this run.", default=4)
+    wait_seconds: float = option("Wait before the first retry; each further one doubles it.", default=1.0)
+    max_megabytes: float = option("Largest picture to take.", default=50.0)
+    max_seconds: float = option("Longest time for one picture.", default=300.0)
+    allow_private: bool = option("Fetch from private and local addresses too.", default=False)
 
 
 @dataclass(frozen=True)

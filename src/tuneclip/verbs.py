@@ -43,6 +43,35 @@ VERBS = {
             settings.Import,
             "Make a dataset from pictures and their metadata.",
         ),
+        Verb(
+            "sample",
+            "tuneclip.model.sample",
+            "sample",
+            settings.Sample,
+            "Take a representative part of a dataset, and show the sum behind it.",
+        ),
+        Verb(
+            "augment",
+            "tuneclip.data.augment",
+            "augment",
+            settings.Augment,
+            "Add varied copies of the training pictures, on disk.",
+        ),
+        Verb("caption", "tuneclip.model.caption", "caption", settings.Caption, "Make captions from the metadata."),
+        Verb(
+            "check",
+            "tuneclip.measure.check",
+            "check",
+            settings.Check,
+            "Find what is wrong with a dataset, and what to do about it.",
+        ),
+        Verb(
+            "download",
+            "tuneclip.data.download",
+            "download",
+            settings.Download,
+            "Fetch the pictures that records name by link.",
+        ),
         Verb("train", "tuneclip.model.train", "train", settings.Train, "Fine-tune a model on a dataset."),
         Verb(
             "compare",
@@ -75,7 +104,7 @@ def as_function(verb: Verb) -> Callable[..., Any]:
     """A Python function for a verb: takes the fields of its settings and `project`, returns the verb's result."""
 
     def call(*arguments: Any, project: str | Path = ".", **options: Any) -> Any:
-        return verb.run(verb.settings(*arguments, **options), Project(Path(project)))
+        return verb.run(settings.from_python(verb.settings, *arguments, **options), Project(Path(project)))
 
     call.__name__ = call.__qualname__ = python_name(verb.name)
     call.__doc__ = f"{verb.summary} Options: see `tuneclip.settings.{verb.settings.__name__}`."

@@ -1,6 +1,7 @@
 """Whatever a picture file holds, it comes out as upright RGB or as one clear error."""
 
 import random
+import re
 import struct
 import warnings
 import zlib
@@ -148,9 +149,32 @@ def test_a_missing_picture_is_named(tmp_path: Path) -> None:
         load_picture(tmp_path)
 
 
-def test_a_format_that_needs_an_add_on_names_it() -> None:
-    with pytest.raises(TuneclipError, match="pip install pillow-heif"):
-        load_picture(b"\0\0\0\x18ftypheic" + bytes(40))
+@pytest.mark.parametrize(
+    ("data", "package"),
+    [
+        (b"\0\0\0\x18ftypheic", "tuneclip[formats]"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "tuneclip[formats]"),
+        (b"\xff\n\xcb", "tuneclip[formats]"),
+        (b"\0\0\0 ftypavif", "pillow>=11.3"),
+    ],
+)
+def test_a_format_whose_reader_is_missing_names_the_install(
+    data: bytes, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "_formats", lambda: ["JPEG"])
+    with pytest.raises(TuneclipError, match=re.escape(f'pip install "{package}"')):
+        load_picture(data + bytes(40))
+
+
+@pytest.mark.parametrize(("format", "module"), [("HEIF", "pillow_heif"), ("JXL", "pillow_jxl"), ("AVIF", "PIL")])
+def test_newer_formats_are_read_where_their_reader_is_installed(format: str, module: str) -> None:
+    pytest.importorskip(module)
+    picture._formats()  # registers the add-ons
+    data = saved(Image.effect_noise((64, 48), 80).convert("RGB"), format)
+    assert load_picture(data).size == (64, 48)
+    assert decode(data).format == format
+    with pytest.raises(TuneclipError, match=r"damaged picture|not a picture"):
+        load_picture(data[: len(data) // 2])
 
 
 def test_two_hundred_damaged_files_give_only_our_error() -> None:

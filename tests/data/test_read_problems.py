@@ -120,8 +120,8 @@ def test_no_column_for_pictures_names_the_columns(folder: Callable[..., Path]) -
     assert "columns: text, year" in error_of(folder([{"text": "a", "year": 3}], []))
 
 
-def test_links_instead_of_files_are_said(folder: Callable[..., Path]) -> None:
-    assert "by link (image_url)" in error_of(folder([{"text": "a", "image_url": "https://a/1.jpg"}], []))
+def test_links_that_cannot_be_fetched_are_said(folder: Callable[..., Path]) -> None:
+    assert "by link (image_url)" in error_of(folder([{"text": "a", "image_url": "s3://a/1.jpg"}], []))
 
 
 def test_nothing_taken_is_an_error_with_the_first_reasons(folder: Callable[..., Path]) -> None:

@@ -1,10 +1,9 @@
 """Imports go one way, and importing changes nothing."""
 
 import ast
-import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -48,11 +47,10 @@ def test_importing_the_package_or_its_command_line_loads_nothing_heavy(module: s
 
 
 def test_help_answers_within_300_milliseconds() -> None:
-    times = []
-    for _ in range(7):
-        began = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "tuneclip", "--help"], capture_output=True, check=True, env=dict(os.environ)
-        )
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.3, times
+    seconds = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "tuneclip", "--help"], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 0.3, f"{seconds} seconds of processor time, which other work on the machine does not lengthen"

@@ -20,6 +20,7 @@ def test_shares_are_percent_with_one_decimal_and_ranks_are_places():
     assert figure("t2i_mrr", -1e-9, signed=True) == "+0.0"
     assert figure("i2t_median_rank", 1234) == "1,234"
     assert figure("i2t_median_rank", 2.5) == "2.5"
+    assert figure("i2t_median_rank", 53.98) == "54"
     assert interval("t2i_mrr", -0.02, 0.5) == "[−2.0, 50.0]"
 
 

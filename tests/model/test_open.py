@@ -21,6 +21,14 @@ def test_the_starter_comes_with_the_package(tmp_path: Path) -> None:
     assert encoder.texts(["a dog"]).shape == (1, encoder.dimension)
 
 
+def test_a_folder_that_happens_to_be_called_starter_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "starter").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert tuneclip.open_model("starter", tmp_path).path.parent.name == "model"
+
+
 def test_an_unknown_name_lists_what_there_is(project: Path) -> None:
     with pytest.raises(TuneclipError, match="no model 'tinny'; expected one of starter, tiny"):
         load_model("tinny", project)

@@ -123,11 +123,12 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="the int8 MobileNetV2, a .tflite file")
     parser.add_argument("--work", type=Path, required=True, help="folder for crops and checkpoints, 8 GB")
     parser.add_argument("--out", type=Path, required=True, help="folder for the packaged model")
+    parser.add_argument("--text-steps", type=int, default=text.TextSettings.steps, help="of stage A (%(default)s)")
     parser.add_argument("--steps", type=int, default=student.StudentSettings.steps, help="of stage B (%(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
     desk = prepare(options)
-    model, goal = text_stage(desk, text.TextSettings())
+    model, goal = text_stage(desk, text.TextSettings(steps=options.text_steps))
     mean = student_stage(desk, model, goal, student.StudentSettings(steps=options.steps))
     package(mean, desk.tokenizer, options.out)
     figures = {"validation": packaged_figures(options.out, options.data, "validation")}

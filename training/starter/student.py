@@ -39,10 +39,10 @@ PATCHES = 64  # of a picture
 class StudentSettings:
     """How stage B learns. The rate is flat after the warm-up, so `steps` may be changed until the cooling begins."""
 
-    steps: int = 5000
-    pictures: int = 256  # in a step
+    steps: int = 3000
+    pictures: int = 192  # in a step
     kept: int = 32  # patches of 64 that a picture keeps at first
-    whole_from: float = 0.8  # share of the steps after which all patches stay in
+    whole_from: float = 0.85  # share of the steps after which all patches stay in
     cool_from: float = 0.5  # share of the steps after which the rate falls to nothing in a straight line
     warm_up: int = 100
     rate: float = 1e-3  # AdamW
@@ -52,7 +52,7 @@ class StudentSettings:
     bank: int = 512  # captions of other pictures
     workers: int = 2  # threads, each with its share of a step's pictures
     check_every: int = 400
-    save_every: int = 100
+    save_every: int = 50
     seed: int = 0
 
 

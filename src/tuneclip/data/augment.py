@@ -1,15 +1,42 @@
-"""Varied pictures that keep their captions true: no black bars, no squashed shapes, no mirrored inscriptions."""
+"""Varied pictures that keep their captions true: no black bars, no squashed shapes, no mirrored inscriptions.
 
+`vary` is what training does on the fly; the verb `augment` writes such copies to disk.
+"""
+
+import dataclasses
+import logging
+import os
 import re
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from io import BytesIO
+from itertools import count, islice
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from tuneclip.data.derive import Derivation, Derived, Part, derive, refuse_other
+from tuneclip.data.load import Dataset, open_dataset
+from tuneclip.data.pending import read_pending
+from tuneclip.data.picture import load_picture
+from tuneclip.data.sheet import Strip, checked_sheet, draw_sheet
+from tuneclip.data.split import position
+from tuneclip.errors import TuneclipError
+from tuneclip.progress import track
+from tuneclip.project import Project
 from tuneclip.records import Record
+from tuneclip.settings import Augment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from rich.console import Console
 
+logger = logging.getLogger("tuneclip")
 SIDED = re.compile(
     r"\b(left|right|links?|rechts?|gauche|droite|sinistr[aoe]|destr[aoe]|izquierd[ao]|derech[ao]"
     r"|inscri\w+|legend|letters?|written|text|signed|stamp\w*|reads?|reading)\b",
@@ -21,6 +48,138 @@ ROTATION_DEGREES = 10.0
 SMALLEST_AREA = 0.6
 """Share of the picture that a random crop keeps at least; below it the object itself is often cut."""
 COLOUR = 0.2
+FLAT, FLAT_SHARE = 6, 0.99
+"""Levels of 255 by which a flat rim's pixels may differ from their median (JPEG's own noise), and how many must."""
+COPY_OF = "copy_of"
+"""The metadata column with the id of the picture that a copy was made from; null where it is no copy."""
+QUALITY = 92
+LARGEST_EDGE = 1024
+"""Pixels of a copy's shorter side at most; no CLIP in use looks at more than half of that."""
+_SHOWN_RECORDS, _SHOWN_COPIES = 6, 6
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What `augment` made; when only a preview was asked for, there is no dataset."""
+
+    dataset: str | None
+    path: str | None
+    taken: int
+    skipped: int
+    splits: dict[str, int]
+    copies: int
+    """Of each training picture."""
+    preview: str | None
+
+    def show(self, console: "Console") -> None:
+        """The counts, and where dataset and contact sheet lie."""
+        from rich.markup import escape
+
+        if self.dataset is not None and self.path is not None:
+            Derived(self.dataset, self.path, self.taken, self.skipped, self.splits).show(console)
+        if self.preview is not None:
+            place = f"[link={Path(self.preview).resolve().as_uri()}]{escape(self.preview)}[/link]"
+            console.print(f"contact sheet: {place}")
+
+
+def augment(options: Augment, project: Project) -> Augmented:
+    """Make the dataset `options.to` of all records and of `copies` varied views of each training picture.
+
+    A copy carries captions, metadata, group and split of its picture, is named `ID~1`, `ID~2`, … and says in `copy_of`
+    what it was made from; what is a copy already gets none. Records of other splits come over unchanged. A picture that
+    cannot be read has its copies skipped. Raises TuneclipError when there is nothing to train on or nothing to make, or
+    when another dataset has the name.
+    """
+    if options.copies < 1:
+        raise TuneclipError(f"{options.copies} copies of each picture", expected="1 or more")
+    if options.to is None and options.preview is None:
+        raise TuneclipError("nothing to make", hint="name the new dataset with --to, or a contact sheet with --preview")
+    source = open_dataset(options.dataset, project)
+    source.split("train")
+    waiting = read_pending(source.path)
+    if waiting:
+        logger.warning("%s records have no picture yet and are left out (tuneclip download)", f"{len(waiting):,}")
+    derivation = Derivation(source, "augment", {"copies": options.copies, "seed": options.seed})
+    if options.to is not None:
+        refuse_other(derivation, options.to, project)
+    if options.preview is not None:
+        _preview(checked_sheet(options.preview), source, options)
+    preview = None if options.preview is None else str(options.preview)
+    if options.to is None:
+        return Augmented(None, None, 0, 0, {}, options.copies, preview)
+    families = track(_families(source, options), "varying", len(source.records))
+    parts = (part for family in families for part in family)
+    made = derive(derivation, parts, to=options.to, project=project)
+    return Augmented(**dataclasses.asdict(made), copies=options.copies, preview=preview)
+
+
+def _families(source: Dataset, options: Augment) -> Iterator[list[Part]]:
+    """Each record with its copies, in order; several are drawn at once, few are held."""
+    ids = {record.id for record in source.records}
+    workers = min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[list[Part]]] = deque()
+        for record in source.records:
+            waiting.append(pool.submit(_family, source, record, _copies(record, ids, options), options.seed))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _copies(record: Record, ids: set[str], options: Augment) -> list[Record]:
+    """The records of a picture's copies, under ids that are free; none for what is not to be varied."""
+    if record.split != "train" or record.metadata.get(COPY_OF) is not None:
+        return []
+    names = (name for number in count(1) if (name := f"{record.id}~{number}") not in ids)
+    path = PurePosixPath(record.picture)
+    return [
+        dataclasses.replace(
+            record,
+            id=name,
+            picture=str(path.with_name(f"{path.stem}~{name.rsplit('~', 1)[1]}.jpg")),
+            metadata={**record.metadata, COPY_OF: record.id},
+            group=record.group or record.id,
+        )
+        for name in islice(names, options.copies)
+    ]
+
+
+def _family(source: Dataset, record: Record, copies: list[Record], seed: int) -> list[Part]:
+    family = [Part(dataclasses.replace(record, metadata={**record.metadata, COPY_OF: record.metadata.get(COPY_OF)}))]
+    if not copies:
+        return family
+    try:
+        picture = load_picture(source.picture_path(record))
+    except TuneclipError as error:
+        return [*family, *(Part(copy, reason=error.what) for copy in copies)]
+    for copy in copies:
+        held = BytesIO()
+        view(picture, copy, seed).save(held, "JPEG", quality=QUALITY)
+        family.append(Part(copy, held.getvalue()))
+    return family
+
+
+def view(picture: "Image", copy: Record, seed: int) -> "Image":
+    """The view of its picture that this copy is: it depends on seed and id alone."""
+    digest = blake2b(f"{seed}\0{copy.id}".encode(), digest_size=16).digest()
+    random = np.random.default_rng(int.from_bytes(digest))
+    return vary(picture, random, mirror=may_mirror(copy), working_edge=LARGEST_EDGE)
+
+
+def _preview(path: Path, source: Dataset, options: Augment) -> None:
+    """A contact sheet of some training pictures beside the copies that they have or would have."""
+    ids = {record.id for record in source.records}
+    families = ((record, copies) for record in source.split("train") if (copies := _copies(record, ids, options)))
+    chosen = sorted(families, key=lambda family: position(f"preview\0{family[0].id}", options.seed))[:_SHOWN_RECORDS]
+    strips = []
+    for record, copies in chosen:
+        picture = load_picture(source.picture_path(record))
+        views = [view(picture, copy, options.seed) for copy in copies[:_SHOWN_COPIES]]
+        words = record.captions[0] + ("" if may_mirror(record) else " · never mirrored")
+        strips.append(Strip([picture, *views], words))
+    shown = min(options.copies, _SHOWN_COPIES)
+    draw_sheet(path, ["original", *(f"copy {number}" for number in range(1, shown + 1))], strips)
 
 
 def may_mirror(record: Record) -> bool:
@@ -32,7 +191,8 @@ def may_mirror(record: Record) -> bool:
 def vary(picture: "Image", random: np.random.Generator, *, mirror: bool, working_edge: int = 512) -> "Image":
     """A random view of an RGB picture: rotated, scaled, shifted, its colours changed, perhaps mirrored; aspect kept.
 
-    Corners are filled by reflection. The picture is first shrunk so that its shorter side is `working_edge` at most.
+    Corners are filled with the background where it is flat, else by reflection. The picture is first shrunk so that its
+    shorter side is `working_edge` at most.
     """
     from PIL import ImageOps
 
@@ -50,15 +210,29 @@ def vary(picture: "Image", random: np.random.Generator, *, mirror: bool, working
 
 
 def _rotated(picture: "Image", degrees: float) -> "Image":
-    """Turned around the middle; what comes in from outside is the picture's own reflection."""
+    """Turned around the middle; what comes in from outside is the flat background, else the picture's reflection."""
     from PIL import Image
 
     width, height = picture.size
-    margin = int(np.ceil(abs(np.sin(np.radians(degrees))) * max(width, height) / 2)) + 2
     pixels = np.asarray(picture)
+    background = _flat_border(pixels)
+    if background is not None:
+        return picture.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=background)
+    margin = int(np.ceil(abs(np.sin(np.radians(degrees))) * max(width, height) / 2)) + 2
     wide = np.pad(pixels, [(margin, margin), (margin, margin), (0, 0)], mode="symmetric")
     turned = Image.fromarray(wide).rotate(degrees, Image.Resampling.BILINEAR)
     return turned.crop((margin, margin, margin + width, margin + height))
+
+
+def _flat_border(pixels: npt.NDArray[np.uint8]) -> tuple[int, ...] | None:
+    """The one colour that the picture's rim has (scans, drawings, cut-outs), else None; `pixels` is (height, width, 3).
+
+    Reflection would bring a second piece of what stands near the rim into the corners there.
+    """
+    rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).astype(np.int16)
+    colour = np.median(rim, axis=0).astype(np.int16)
+    flat = (np.abs(rim - colour).max(axis=1) <= FLAT).mean() >= FLAT_SHARE
+    return tuple(int(value) for value in colour) if flat else None
 
 
 def _cropped(picture: "Image", random: np.random.Generator) -> "Image":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
+from tuneclip.data.links import link_column
 from tuneclip.data.picture import SUFFIXES
 from tuneclip.data.row import Embedded, Row, Value, as_text, as_texts
 from tuneclip.data.source import Source
@@ -16,7 +17,9 @@ from tuneclip.settings import Import
 
 SAMPLED_ROWS = 100
 _OURS = {"file_name", "captions", "id", "group", "split"}
-CAPTIONS = ("captions", "caption", "text", "texts", "title", "label", "sentences", "sentence", "description", "name")
+CAPTIONS = (
+    "captions", "caption", "text", "texts", "title", "label", "sentences", "sentence", "description", "name", "prompt",
+)  # fmt: skip
 CAPTIONS_WITHIN = ("raw", "caption", "text")  # `sentences.raw`, as lists of objects have it
 # Letters only, lower case: `Image_Path`, `imagePath` and `image.path` are one.
 PICTURES = (
@@ -37,6 +40,8 @@ class Plan:
     id: str | None = None
     group: str | None = None
     split: str | None = None
+    link: str | None = None
+    """Where records without a picture file name theirs by link, to be fetched by `download`."""
     sample: tuple[Row, ...] = field(default=(), repr=False)
 
     def texts(self, fields: Mapping[str, Value]) -> list[str]:
@@ -51,6 +56,7 @@ class Plan:
         captions = [*self.captions, *(repr(template.text) for template in self.templates)]
         parts = [f"picture: {self.picture}", f"captions: {', '.join(captions)}"]
         parts += [f"{name}: {value}" for name in ("id", "group", "split") if (value := getattr(self, name))]
+        parts += [f"links: {self.link}"] if self.link and self.link != self.picture else []
         return "; ".join(parts)
 
 
@@ -63,16 +69,18 @@ def understand(source: Source, options: Import) -> Plan:
         raise TuneclipError(f"no records{problem}", where=source.where, expected="at least one record with a picture")
     templates = tuple(Template(text) for text in options.template)
     named = [*options.caption, *(name for template in templates for name in template.fields)]
-    named += [name for name in (options.id, options.group) if name]
+    named += [name for name in (options.id, options.group, options.url) if name]
     columns = _columns_with(source, examples, named)
+    link = options.url or link_column(examples)
     return Plan(
-        picture=_picture_column(examples, source),
+        picture=_picture_column(examples, source, link),
         captions=options.caption or (() if templates else _caption_columns(examples, source)),
         templates=templates,
         columns=columns,
         id=options.id,
         group=options.group or ("group" if set(columns) >= _OURS else None),
         split=_split_column(examples),
+        link=link,
         sample=sample,
     )
 
@@ -116,14 +124,17 @@ def _letters(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
 
-def _picture_column(examples: dict[str, list[Value]], source: Source) -> str:
+def _picture_column(examples: dict[str, list[Value]], source: Source, link: str | None) -> str:
+    """The column that names the picture's file; where there is none, the one that links to it."""
     ranked = sorted((rank, name) for name, values in examples.items() if (rank := _picture_rank(name, values)))
     if ranked:
         return ranked[0][1]
+    if link:
+        return link
     links = [name for name, values in examples.items() if values and all(_is_link(value) for value in values)]
     columns = ", ".join(examples)
     if links:
-        what = f"the records name pictures by link ({links[0]}), not by file"
+        what = f"the records name pictures by link ({links[0]}), neither by file nor by http(s) address"
         raise TuneclipError(what, where=source.where, expected="a column with the picture's path")
     raise TuneclipError(
         f"no column names the picture (columns: {columns})",

@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
 from tuneclip.data.columns import Plan
+from tuneclip.data.links import link_of, origin_of
 from tuneclip.data.pair import PictureFiles, UnpairedError
 from tuneclip.data.picture import Decoded, decode, read_bytes
 from tuneclip.data.row import Embedded, Row, Value, as_text, printable
@@ -32,6 +33,8 @@ class Job:
     picture: Path | bytes | None = None
     """None when the picture is known already, from another row."""
     reason: str = ""
+    url: str | None = None
+    """Where the picture is to be fetched from later: it is no file yet."""
 
 
 class Gatherer:
@@ -55,11 +58,26 @@ class Gatherer:
         try:
             if row.problem:
                 raise UnpairedError(row.problem)
-            source, origin, picture = self._picture(row)
+            try:
+                source, origin, picture = self._picture(row)
+            except UnpairedError:
+                url = link_of(row.fields, (self.plan.link, self.plan.picture))
+                if url is None:
+                    raise
+                return Job(row.where, row.fields, self._linked(row, url), url=url)
             entry = self._entry(row, source, origin)
         except UnpairedError as reason:
             return Job(row.where, row.fields, reason=str(reason))
         return Job(row.where, row.fields, entry, picture)
+
+    def _linked(self, row: Row, url: str) -> Entry:
+        """The entry of a record whose picture is a link; records with ids of their own stay apart on one link."""
+        entry = self._entry(row, url, origin_of(url))
+        metadata = dict(entry.metadata)
+        link = self.plan.link or self.plan.picture
+        metadata.setdefault(link, row.fields.get(link))  # the picture's column is otherwise left out
+        own = entry.id or entry.own_id
+        return replace(entry, source=f"{url}\0{own}" if own else url, metadata=metadata)
 
     def _picture(self, row: Row) -> tuple[str, str, Path | bytes]:
         """What identifies the row's picture, where it came from, and the picture's file or bytes."""

@@ -4,9 +4,10 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ EXTENSIONS = {
 }
 SUFFIXES = frozenset(EXTENSIONS.values()) | {".jpeg", ".jpe", ".jfif", ".tiff", ".pgm", ".pnm", ".jpx", ".j2k", ".heif"}
 _WHITE = (255, 255, 255, 255)
-_ADD_ONS = {b"ftyphei": "pillow-heif", b"ftypmif1": "pillow-heif", b"JXL ": "pillow-jxl-plugin"}
+# What files begin with (after four bytes of length, if with `ftyp` or `JXL `) whose reader may be missing here.
+_OPTIONAL = {
+    "HEIF": (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1"),
+    "JXL": (b"JXL \r\n", b"\xff\n"),
+    "AVIF": (b"ftypavi",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,10 @@ def decode(data: bytes, where: object = "picture") -> Decoded:
 @cache
 def _formats() -> list[str]:
     Image.init()
+    with suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
+    with suppress(ImportError):
+        import_module("pillow_jxl")  # registers itself
     return [name for name in EXTENSIONS if name in Image.OPEN]
 
 
@@ -120,9 +130,10 @@ def _guarded(where: object, data: bytes = b"") -> Iterator[None]:
 
 def _reason(error: Exception, data: bytes) -> str:
     if isinstance(error, UnidentifiedImageError):
-        for mark, package in _ADD_ONS.items():
-            if mark in data[:16]:
-                return f"a picture format that needs an add-on: pip install {package}, and register it with Pillow"
+        for name, marks in _OPTIONAL.items():
+            if name not in _formats() and any(mark in (data[: len(mark)], data[4 : 4 + len(mark)]) for mark in marks):
+                package = "pillow>=11.3" if name == "AVIF" else "tuneclip[formats]"
+                return f'a {name} picture, which needs an add-on: pip install "{package}"'
         return "not a picture, or a format that is not read here"
     if isinstance(error, Image.DecompressionBombError):
         return f"more pixels than the limit of {MAX_PIXELS:,}"

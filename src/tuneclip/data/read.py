@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneclip import __version__
+from tuneclip.data.card import show_splits, write_card
 from tuneclip.data.columns import Plan, understand
 from tuneclip.data.gather import Gatherer, Job, load_in_order
+from tuneclip.data.pending import take_over
 from tuneclip.data.source import Source, recognise
 from tuneclip.data.write import DatasetWriter, Written
 from tuneclip.errors import TuneclipError
 from tuneclip.progress import track
-from tuneclip.project import DATASET_MANIFEST, METADATA, SKIPPED, Project, building, read_json, write_json, write_text
+from tuneclip.project import DATASET_MANIFEST, SKIPPED, Project, building, read_json, write_json
 from tuneclip.settings import Import
 
 if TYPE_CHECKING:
@@ -39,11 +41,12 @@ class Imported:
     columns: list[str]
     first: list[dict[str, Any]]
     dry_run: bool = False
+    pending: int = 0
+    """Records whose picture is a link: `tuneclip download` fetches them."""
 
     def show(self, console: "Console") -> None:
         """The counts as a table; with `--dry-run` the first records as they would be taken."""
         from rich.markup import escape
-        from rich.table import Table
 
         if self.dry_run:
             console.print(f"[bold]{escape(self.format)}[/bold]: {escape(self.understood)}")
@@ -52,15 +55,14 @@ class Imported:
                 console.print_json(data=record)
             console.print("nothing was written (--dry-run)")
             return
-        table = Table(box=None, pad_edge=False)
-        for column in ("split", "records"):
-            table.add_column(column, justify="left" if column == "split" else "right")
-        for name, number in self.splits.items():
-            table.add_row(escape(name), f"{number:,}")
-        console.print(table)
+        if self.splits:
+            show_splits(console, self.splits)
         link = Path(self.path).resolve().as_uri()
         place = f"[link={link}]{escape(self.path)}[/link]"
         console.print(f"{self.taken:,} records with {self.captions:,} captions, {self.skipped:,} skipped: {place}")
+        if self.pending:
+            name = escape(self.dataset)
+            console.print(f"{self.pending:,} more wait for their pictures. Next: tuneclip download {name}")
 
 
 def import_dataset(options: Import, project: Project) -> Imported:
@@ -70,12 +72,11 @@ def import_dataset(options: Import, project: Project) -> Imported:
     Raises TuneclipError when the source is not understood, when a record's picture may be two files, when an id of
     the column named by `--id` stands twice, when nothing could be taken, or when another dataset has the name.
     """
-    options = _as_given_in_python(options)
     folder = project.new("datasets", options.to)
     resolved = _resolved(options)
     if options.pictures is not None and not options.pictures.is_dir():
         raise TuneclipError("no such folder of pictures", where=options.pictures)
-    source = recognise(options.source, options.records)
+    source = recognise(options.source, options.records, options.pictures)
     if not options.dry_run:
         _refuse_other(folder, resolved)
     plan = understand(source, options)
@@ -90,6 +91,7 @@ def import_dataset(options: Import, project: Project) -> Imported:
             _fill(writer, source, gatherer)
             written = writer.finish(options.seed)
         _describe(fresh, folder.name, source, plan, written, resolved)
+        written = take_over(folder, fresh, plan.link or plan.picture) or written
     _warn(writer, folder, written)
     return Imported(
         dataset=folder.name,
@@ -103,6 +105,7 @@ def import_dataset(options: Import, project: Project) -> Imported:
         captions=written.captions,
         columns=list(plan.columns),
         first=[],
+        pending=written.pending,
     )
 
 
@@ -112,30 +115,17 @@ def _fill(writer: DatasetWriter, source: Source, gatherer: Gatherer) -> None:
     for job, loaded in track(load_in_order(jobs, workers), "importing", source.total):
         if job.entry is None:
             writer.skip(job.place, job.fields, job.reason)
+        elif job.url is not None and not writer.knows(job.entry.source):
+            writer.pend(job.entry, job.url)
         elif loaded is None or writer.knows(job.entry.source):
             writer.merge(job.entry, job.fields)
         elif isinstance(loaded, str):
             writer.refuse(job.entry, job.fields, loaded)
         else:
             writer.copy(job.entry, *loaded)
-    if not writer.taken:
+    if not writer.taken and not writer.pending:
         reasons = "; ".join(writer.first_reasons) or "there are no records"
         raise TuneclipError(f"nothing could be taken: {reasons}", where=source.where)
-
-
-def _as_given_in_python(options: Import) -> Import:
-    """Python callers may write a path as text, and one caption column without a tuple around it."""
-    return dataclasses.replace(
-        options,
-        source=Path(options.source),
-        pictures=Path(options.pictures) if options.pictures else None,
-        caption=_several(options.caption),
-        template=_several(options.template),
-    )
-
-
-def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _resolved(options: Import) -> dict[str, Any]:
@@ -178,31 +168,13 @@ def _describe(fresh: Path, name: str, source: Source, plan: Plan, written: Writt
             "taken": written.taken,
             "skipped": written.skipped,
             "merged": written.merged,
+            "pending": written.pending,
             "captions": written.captions,
             "splits": written.splits,
             "columns": written.columns,
         },
     )
-    counts = "".join(f"| {split} | {number} |\n" for split, number in written.splits.items())
-    write_text(fresh / "README.md", _CARD.format(name=name, metadata=METADATA, taken=written.taken, counts=counts))
-
-
-# The heading makes `datasets.load_dataset(FOLDER)` take the pictures for the data, however few there are.
-_CARD = """---
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: [{metadata}, "pictures/**"]
----
-# {name}
-
-{taken} pictures with captions, made by tuneclip. Each line of `{metadata}` is one
-record: `file_name`, `text` (its first caption), `captions` (all of them), `id`, `group`, `split`, `metadata`.
-
-| split | records |
-|---|---:|
-{counts}"""
+    write_card(fresh, name, written)
 
 
 def _warn(writer: DatasetWriter, folder: Path, written: Written) -> None:
@@ -214,7 +186,7 @@ def _warn(writer: DatasetWriter, folder: Path, written: Written) -> None:
         logger.warning(
             "skipped %s of %s records, listed in %s: %s%s",
             f"{written.skipped:,}",
-            f"{written.taken + written.skipped + written.merged:,}",
+            f"{written.taken + written.skipped + written.merged + written.pending:,}",
             folder / SKIPPED,
             "; ".join(writer.first_reasons),
             " …" if written.skipped > len(writer.first_reasons) else "",
@@ -244,5 +216,10 @@ def _preview(job: Job) -> dict[str, Any]:
     if job.entry is None:
         return {"record": job.place, "skipped": job.reason}
     entry = job.entry
-    found = {"record": job.place, "picture": entry.origin, "captions": list(entry.captions), "split": entry.split}
+    found = {
+        "record": job.place,
+        "picture": job.url or entry.origin,
+        "captions": list(entry.captions),
+        "split": entry.split,
+    }
     return found | {"metadata": dict(entry.metadata)}

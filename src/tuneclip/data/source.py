@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from operator import attrgetter
 from pathlib import Path
 
-from tuneclip.data import nested, parquet, shards, table
+from tuneclip.data import dataloop, nested, opencontext, parquet, shards, table
+from tuneclip.data.document import Document
 from tuneclip.data.picture import SUFFIXES
 from tuneclip.data.row import Row, flatten, printable, unfolded
 from tuneclip.data.split import split_in_path, split_order
@@ -31,6 +33,8 @@ class Source:
     """False where every value is text (CSV), so that numbers are recognised by how they look."""
     note: str = ""
     total: int | None = None
+    beside: Callable[[Path], Path] = attrgetter("parent")
+    """The folder from which the picture paths in a file may start."""
 
     @property
     def folder(self) -> Path:
@@ -48,25 +52,28 @@ class Source:
                     split=split,
                     problem=printable(problem) if problem else None,
                     key=f"{split or inside.stem}/{number:06}",
-                    folder=path.parent,
+                    folder=self.beside(path),
                 )
 
 
-def recognise(path: Path, records: str | None = None) -> Source:
-    """What `path` is; raises TuneclipError when nothing readable is there, or when it could be two things."""
+def recognise(path: Path, records: str | None = None, pictures: Path | None = None) -> Source:
+    """What `path` is; its pictures may lie in another folder, `pictures`.
+
+    Raises TuneclipError when nothing readable is there, or when it could be two things.
+    """
     if not path.exists():
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         near = get_close_matches(path.name, names, n=1)
         raise TuneclipError("no such file or folder", where=path, hint=f"did you mean {near[0]}?" if near else None)
     if path.is_file():
-        return _of_files(path, [path], records)
+        return _of_files(path, [path], records, pictures)
     files = list(files_below(path))
     if not files:
         raise TuneclipError("the folder is empty", where=path, expected="pictures with metadata, or parquet files")
-    for wanted in (_metadata, _parquet, _shards, _tables):
+    for wanted in (_metadata, _parquet, _shards, _exports, _tables):
         chosen = wanted(files, path)
         if chosen:
-            return _of_files(path, chosen, records)
+            return _of_files(path, chosen, records, pictures)
     return _class_folders(path, files)
 
 
@@ -85,6 +92,21 @@ def _shards(files: list[Path], _: Path) -> list[Path]:
     return [path for path in files if path.name.lower().endswith(shards.FORMATS)]
 
 
+def _exports(files: list[Path], _: Path) -> list[Path]:
+    """JSON files that are read together: items of Dataloop, or pages and items of Open Context."""
+    found = [p for p in files if p.suffix.lower() in NESTED and p.name != DATASET_MANIFEST]
+    if any(map(dataloop.is_export, found[:3])):
+        return found
+    return found if len(found) > 1 and _is_open_context(found[0]) else []
+
+
+def _is_open_context(path: Path) -> bool:
+    try:
+        return opencontext.is_page_or_item(Document(path))
+    except TuneclipError:
+        return False
+
+
 def _tables(files: list[Path], folder: Path) -> list[Path]:
     """The one table of the folder, or of its `annotations`; several when each is one split."""
     tables = [p for p in files if p.suffix.lower() in TABLES and p.name not in (DATASET_MANIFEST, SKIPPED)]
@@ -99,7 +121,7 @@ def _tables(files: list[Path], folder: Path) -> list[Path]:
     raise TuneclipError(f"several metadata files: {names}", where=folder, hint=f"name one: tuneclip import {found[0]}")
 
 
-def _of_files(where: Path, files: list[Path], records: str | None) -> Source:
+def _of_files(where: Path, files: list[Path], records: str | None, pictures: Path | None) -> Source:
     splits = {path: split_in_path(_inside(path, where)) if where.is_dir() else None for path in files}
     ordered = sorted(files, key=lambda path: (split_order(splits[path] or "train"), path))
     chosen = tuple((path, splits[path]) for path in ordered)
@@ -109,6 +131,8 @@ def _of_files(where: Path, files: list[Path], records: str | None) -> Source:
         return Source("Hugging Face parquet", where, chosen, parquet.read, total=parquet.count(ordered))
     if suffix in shards.FORMATS:
         return Source("WebDataset", where, chosen, shards.read)
+    if suffix in NESTED and records is None and any(map(dataloop.is_export, ordered[:3])):
+        return _of_dataloop(where, ordered, pictures)
     if suffix in NESTED:
         return _of_nested(where, chosen, records)
     if suffix in LINES:
@@ -124,8 +148,17 @@ def _of_files(where: Path, files: list[Path], records: str | None) -> Source:
 def _of_nested(where: Path, chosen: tuple[tuple[Path, str | None], ...], records: str | None) -> Source:
     held = {path: nested.read_nested(path, records) for path, _ in chosen}
     first = next(iter(held.values()))
-    total = sum(len(each.records) for each in held.values())
+    total = sum(each.total for each in held.values())
     return Source(first.format, where, chosen, lambda path: held[path].rows(), note=first.note, total=total)
+
+
+def _of_dataloop(where: Path, files: list[Path], pictures: Path | None) -> Source:
+    export = dataloop.Export(where, files, pictures)
+    splits = {path: split_in_path(export.splits_from(path)) for path in export.files}
+    chosen = tuple(
+        (path, splits[path]) for path in sorted(splits, key=lambda path: (split_order(splits[path] or "train"), path))
+    )
+    return Source("Dataloop", where, chosen, export.read, beside=export.beside)
 
 
 def _inside(path: Path, where: Path) -> str:

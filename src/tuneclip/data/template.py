@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuneclip.data.row import Value, as_texts
+from tuneclip.data.readable import read, sources, year_range
+from tuneclip.data.row import Value
 from tuneclip.errors import TuneclipError
 
+_YEAR = re.compile(r":\s*year\s*\}")
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 
 
@@ -14,6 +16,7 @@ _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 class Template:
     """A caption with fields in braces; `{{` and `}}` are braces. A clause ends at a comma.
 
+    A field may say after a colon how it reads: `{start:year}`, `{findspot:coordinates}` (`readable.NAMES` has all).
     A clause with a field that a record lacks is left out; a template that loses all its clauses gives no caption.
     """
 
@@ -28,7 +31,7 @@ class Template:
     @property
     def fields(self) -> list[str]:
         """The dotted names of the fields, in order, each once."""
-        return list(dict.fromkeys(name.strip() for name in _FIELD.findall(self.text) if name))
+        return list(dict.fromkeys(name for found in _FIELD.findall(self.text) if found for name in sources(found)))
 
     def render(self, fields: Mapping[str, Value]) -> str | None:
         """The caption of one record, or None when nothing of it is left."""
@@ -48,9 +51,11 @@ def _fill(clause: str, fields: Mapping[str, Value]) -> str | None:
         nonlocal missing
         if match[0] in ("{{", "}}"):
             return match[0][0]
-        text = ", ".join(as_texts(fields.get(match[1].strip())))
+        text = read(match[1], fields)
         missing = missing or not text
         return text
 
     filled = " ".join(_FIELD.sub(value, clause).split())
-    return None if missing else filled
+    if missing:
+        return None
+    return year_range(filled) if _YEAR.search(clause) else filled

@@ -4,9 +4,10 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from errno import ENOSPC
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -16,7 +17,7 @@ from tuneclip.data.picture import Decoded
 from tuneclip.data.row import Embedded, Value, as_kind, as_text, common_kind, kind_of
 from tuneclip.data.split import CARVED, MADE, choose_splits, split_order
 from tuneclip.errors import TuneclipError
-from tuneclip.project import METADATA, SKIPPED
+from tuneclip.project import METADATA, PENDING, SKIPPED
 from tuneclip.records import Scalar
 
 PICTURES = "pictures"
@@ -25,23 +26,26 @@ _FIRST_ROWS = 100  # surely within the part of the file from which readers guess
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SCHEMA = """
 CREATE TABLE records (position INTEGER PRIMARY KEY, source TEXT UNIQUE, place TEXT, origin TEXT, named TEXT UNIQUE,
-                      own_id TEXT, grp TEXT, split TEXT, file TEXT, captions TEXT, metadata TEXT);
+                      own_id TEXT, grp TEXT, split TEXT, file TEXT, url TEXT, captions TEXT, metadata TEXT);
 CREATE TABLE refused (source TEXT PRIMARY KEY, reason TEXT);
 CREATE TABLE names (name TEXT PRIMARY KEY, count INTEGER);
 """
 
 
 _INSERT = """
-INSERT INTO records (position, source, place, origin, named, own_id, grp, split, file, captions, metadata)
-VALUES (:position, :source, :place, :origin, :named, :own_id, :grp, :split, :file, :captions, :metadata)
+INSERT INTO records (position, source, place, origin, named, own_id, grp, split, file, url, captions, metadata)
+VALUES (:position, :source, :place, :origin, :named, :own_id, :grp, :split, :file, :url, :captions, :metadata)
 """
 _ALL_GROUPS = "SELECT DISTINCT ifnull(grp, named) FROM records"
 _TRAIN_GROUPS = "SELECT DISTINCT ifnull(grp, named) FROM records WHERE split IS NULL OR split = 'train'"
 _TORN_GROUPS = """
 SELECT count(*) FROM (SELECT grp FROM records WHERE grp NOT NULL GROUP BY grp HAVING count(DISTINCT split) > 1)
 """
+_GROUP_TWINS = """
+UPDATE records SET grp = url WHERE grp IS NULL AND url IN (SELECT url FROM records GROUP BY url HAVING count(*) > 1)
+"""
 _IN_ORDER = """
-SELECT file, captions, named, ifnull(grp, named), split, metadata FROM records
+SELECT file, url, captions, named, ifnull(grp, named), split, metadata FROM records
 ORDER BY position NOT IN (SELECT value FROM json_each(?)), position
 """
 
@@ -77,6 +81,8 @@ class Written:
     splits: dict[str, int]
     columns: dict[str, str]
     torn_groups: int = 0
+    pending: int = 0
+    """Records that wait for `download` to fetch their picture."""
 
 
 class DatasetWriter:
@@ -87,7 +93,7 @@ class DatasetWriter:
 
     def __init__(self, folder: Path, *, typed: bool = True) -> None:
         self.folder, self.typed = folder, typed
-        self.taken = self.skipped = self.merged = 0
+        self.taken = self.skipped = self.merged = self.pending = 0
         self.first_reasons: list[str] = []
         self._kinds: dict[str, set[str]] = {}
         self._telling: dict[str, int] = {}
@@ -113,28 +119,41 @@ class DatasetWriter:
 
     def copy(self, entry: Entry, picture: Decoded, data: bytes) -> None:
         """Take a record with a picture not seen before; its bytes are copied as they are."""
-        file = f"{PICTURES}/{self._free_name(entry.origin)}{picture.extension}"
+        file = self.free_file(entry.origin, picture.extension)
         (self.folder / file).write_bytes(data)
         self.add(entry, file)
 
+    def free_file(self, origin: str, extension: str) -> str:
+        """A file for a picture, below the dataset's folder, whose name no other picture has."""
+        return f"{PICTURES}/{self._free_name(origin)}{extension}"
+
+    def pend(self, entry: Entry, url: str) -> None:
+        """Keep a record whose picture is to be fetched from `url`; its file's name, but the extension, is set now."""
+        self._insert(entry, self.free_file(entry.id or entry.own_id or entry.origin, ""), url)
+        self.pending += 1
+
     def add(self, entry: Entry, file: str) -> None:
         """Take a record whose picture is `file`, below the dataset's folder."""
+        self._insert(entry, file, None)
+        self.taken += 1
+
+    def _insert(self, entry: Entry, file: str, url: str | None) -> None:
         other = self._one("SELECT place FROM records WHERE named = ?", entry.id) if entry.id else None
         if other:
             where = f"{other[0]} and {entry.place}"
             raise TuneclipError(f"the id {entry.id!r} stands twice", where=where, expected="an id that is unique")
         self._note(entry.metadata, entry.captions)
         values = {
-            "position": self.taken,
+            "position": self.taken + self.pending,
             **{name: getattr(entry, name) for name in ("source", "place", "origin", "own_id", "split")},
             "named": entry.id,
             "grp": entry.group,
             "file": file,
+            "url": url,
             "captions": json.dumps(entry.captions),
             "metadata": json.dumps(_scalars(entry.metadata)),
         }
         self._run(_INSERT, values)
-        self.taken += 1
 
     def merge(self, entry: Entry, fields: Mapping[str, Value]) -> None:
         """Add the captions of one more row to the record of the same picture, or skip it as that one was skipped."""
@@ -158,29 +177,40 @@ class DatasetWriter:
             self._skips = (self.folder / SKIPPED).open("w", encoding="utf-8")
         record = {name: value.path if isinstance(value, Embedded) else value for name, value in fields.items()}
         line = {"where": place, "record": record, "reason": reason}
-        self._skips.write(_json_line(line))
+        self._skips.write(json_line(line))
         self.skipped += 1
         if len(self.first_reasons) < 3:
             self.first_reasons.append(f"{place}: {reason}")
 
-    def finish(self, seed: int) -> Written:
-        """Settle ids, groups, splits and column types, and write `metadata.jsonl`."""
+    def finish(self, seed: int | None) -> Written:
+        """Settle ids, groups, splits and column types, and write `metadata.jsonl`; no seed: splits stay as given.
+
+        Records that wait for their picture go to `pending.jsonl` with their place in the order of all.
+        """
         columns = {name: common_kind(kinds) for name, kinds in self._kinds.items() if name and kinds}
         if self._settle_ids() == "own":
             columns.pop("id", None)
+        self._run(_GROUP_TWINS)
         split_of = self._splits(seed)
         splits: dict[str, int] = {}
         texts = 0
-        with (self.folder / METADATA).open("w", encoding="utf-8") as file:
-            for row in self._ordered():
+        with (self.folder / METADATA).open("w", encoding="utf-8") as file, self._waiting() as waiting:
+            for place, (row, url) in enumerate(self._ordered()):
                 row["split"] = split_of(row["split"], row["group"])
                 row["metadata"] = {name: as_kind(row["metadata"].get(name), kind) for name, kind in columns.items()}
+                if url is not None:
+                    waiting.write(json_line({**row, "url": url, "position": place}))
+                    continue
                 splits[row["split"]] = splits.get(row["split"], 0) + 1
                 texts += len(row["captions"])
-                file.write(_json_line(row))
+                file.write(json_line(row))
         ordered = {name: splits[name] for name in sorted(splits, key=split_order)}
         torn = self._one(_TORN_GROUPS) or (0,)
-        return Written(self.taken, self.skipped, self.merged, texts, ordered, columns, torn[0])
+        return Written(self.taken, self.skipped, self.merged, texts, ordered, columns, torn[0], self.pending)
+
+    def _waiting(self) -> AbstractContextManager[TextIO]:
+        path = self.folder / PENDING
+        return path.open("w", encoding="utf-8") if self.pending else nullcontext(StringIO())
 
     def _settle_ids(self) -> Literal["given", "own", "origin"]:
         """Fill `named`: as given, else the rows' own ids if those are unique and complete, else the origins."""
@@ -193,7 +223,7 @@ class DatasetWriter:
         self._run(
             "UPDATE records SET named = origin WHERE position IN (SELECT min(position) FROM records GROUP BY origin)"
         )
-        for position in range(self.taken):
+        for position in range(self.taken + self.pending):
             origin = self._one("SELECT origin FROM records WHERE position = ? AND named IS NULL", position)
             if origin:
                 self._run("UPDATE records SET named = ? WHERE position = ?", self._free_id(origin[0]), position)
@@ -206,8 +236,10 @@ class DatasetWriter:
             if self._one("SELECT 1 FROM records WHERE named = ?", name := f"{origin}#{number}") is None
         )
 
-    def _splits(self, seed: int) -> Any:
+    def _splits(self, seed: int | None) -> Any:
         """A function from (given split, group) to the split; what the source gives is kept."""
+        if seed is None:
+            return lambda split, _: split or "train"
         given = {name for (name,) in self._base.execute("SELECT DISTINCT split FROM records")}
         if given == {None}:
             choose = choose_splits(self._groups(_ALL_GROUPS), MADE, seed)
@@ -220,13 +252,16 @@ class DatasetWriter:
     def _groups(self, query: str) -> Iterator[str]:
         yield from (group for (group,) in self._base.execute(query))
 
-    def _ordered(self) -> Iterator[dict[str, Any]]:
-        """All records in order, but rows that first show a column's type come first (readers guess it from there)."""
+    def _ordered(self) -> Iterator[tuple[dict[str, Any], str | None]]:
+        """All records in order with the links of those without a picture.
+
+        Rows that first show a column's type come first: readers guess it from there.
+        """
         early = sorted({position for position in self._telling.values() if position >= _FIRST_ROWS})
-        for file, captions, name, group, split, metadata in self._base.execute(_IN_ORDER, (json.dumps(early),)):
+        for file, url, captions, name, group, split, metadata in self._base.execute(_IN_ORDER, (json.dumps(early),)):
             texts = json.loads(captions)
             row = {"file_name": file, "text": texts[0], "captions": texts, "id": name, "group": group, "split": split}
-            yield row | {"metadata": json.loads(metadata)}
+            yield row | {"metadata": json.loads(metadata)}, url
 
     def _note(self, metadata: Mapping[str, Value], captions: tuple[str, ...]) -> None:
         """Remember the kinds of the columns, and which record first shows each column's type beyond doubt."""
@@ -237,7 +272,7 @@ class DatasetWriter:
             kind = kind_of(value, typed=self.typed)
             self._kinds.setdefault(name, set()).add(kind)
             if name not in self._telling and not (kind == "text" and _DATE.match(str(value))):
-                self._telling[name] = self.taken
+                self._telling[name] = self.taken + self.pending
 
     def _free_name(self, origin: str) -> str:
         """A stem for the picture's file that is not taken, case ignored; the last choice gets a number."""
@@ -291,7 +326,7 @@ def _scalars(fields: Mapping[str, Value]) -> dict[str, Scalar]:
     }
 
 
-def _json_line(value: dict[str, Any]) -> str:
+def json_line(value: dict[str, Any]) -> str:
     """One line for every reader: the characters that only some take for the end of a line are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return text.replace("\x85", "\\u0085").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n"

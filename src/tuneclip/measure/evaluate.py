@@ -80,7 +80,7 @@ def choose_part(dataset: Dataset, split: str | None = None) -> Part:
     numbers: dict[str, int] = {}
     groups = [numbers.setdefault(record.group or record.id, len(numbers)) for record in records]
     if len(numbers) < FEW_GROUPS:
-        logger.info("only %d independent pictures or groups: take the intervals with a grain of salt", len(numbers))
+        logger.info("only %d independent pictures or groups to resample: the intervals are rough", len(numbers))
     return Part(dataset, split, records, pair_up([r.captions for r in records]), np.array(groups, dtype=np.int64))
 
 

@@ -35,7 +35,7 @@ def figure(metric: str, value: float, *, signed: bool = False) -> str:
     if is_share(metric):
         text = f"{0.0 if abs(value) < 0.0005 else value * 100:{'+' if signed else ''}.1f}"
     else:
-        text = f"{value:{'+' if signed else ''},.{0 if value == round(value) else 1}f}"
+        text = f"{value:{'+' if signed else ''},.1f}".removesuffix(".0")
     return text.replace("-", "−")
 
 

@@ -104,11 +104,11 @@ def load_model(name: str | Path, project: Project | str | Path = ".") -> Loaded:
 
 def locate(name: str, project: Project) -> Path:
     """The folder of a model; a Hub id is fetched into the Hub's own cache (safetensors and JSON only)."""
+    if name == "starter" and name not in project.names("models"):
+        return STARTER
     inside = project.model(name)
     if inside.is_dir():
         return _with_weights(inside)
-    if name == "starter":
-        return _with_weights(STARTER)
     if HUB_ID.fullmatch(name) and not name.startswith("."):
         return _with_weights(_from_hub(name))
     known = ", ".join(["starter", *project.names("models")])

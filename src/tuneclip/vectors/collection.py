@@ -296,17 +296,24 @@ def _missing(place: Place, project: Project) -> TuneclipError:
 def _check_same(found: Collection, origin: Origin) -> None:
     """Vectors of two models, or ids of two datasets, must not meet in one collection."""
     made = found.origin
-    elsewhere = f"tuneclip index {origin.dataset or 'DATASET'} --model {origin.model} --to ANOTHER-NAME"
     if (made.fingerprint, made.dimension) != (origin.fingerprint, origin.dimension):
-        raise TuneclipError(
-            f"collection {found.name!r} was made by model {made.model!r} (fingerprint {made.fingerprint}); "
-            f"model {origin.model!r} has {origin.fingerprint}, and vectors of two models cannot be compared",
-            hint=elsewhere,
-        )
+        raise other_model(found, origin.model, origin.fingerprint, origin.dataset)
     if made.dataset and origin.dataset and made.dataset != origin.dataset:
         raise TuneclipError(
-            f"collection {found.name!r} holds dataset {made.dataset!r}, not {origin.dataset!r}", hint=elsewhere
+            f"collection {found.name!r} holds dataset {made.dataset!r}, not {origin.dataset!r}",
+            hint=f"tuneclip index {origin.dataset} --model {origin.model} --to {found.name}-{origin.dataset}",
         )
+
+
+def other_model(found: Collection, model: str, fingerprint: str, dataset: str) -> TuneclipError:
+    """The refusal to compare vectors of two models; its hint is a command that can be typed as it is."""
+    made = found.origin
+    mark = fingerprint[:8] if model == made.model else Path(model).name
+    return TuneclipError(
+        f"collection {found.name!r} was made by model {made.model!r} (fingerprint {made.fingerprint}); "
+        f"model {model!r} has {fingerprint}, and vectors of two models cannot be compared",
+        hint=f"tuneclip index {dataset or 'DATASET'} --model {model} --to {found.name}-{mark}",
+    )
 
 
 def absolute_path(path: str, origin: Origin, root: Path) -> str:

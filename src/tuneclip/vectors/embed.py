@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from tuneclip.data.picture import load_picture
 from tuneclip.errors import TuneclipError
 from tuneclip.model.open import STARTER, fingerprint, locate, open_model
 from tuneclip.progress import track
-from tuneclip.project import Project
+from tuneclip.project import Project, checked_name
 from tuneclip.records import Record
 from tuneclip.vectors.collection import (
     Collection,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tuneclip")
 EMBEDDED_AT_ONCE = 128  # pictures between two looks at what is already there
-WRITTEN_AT_ONCE = 512  # rows of one commit: what a kill can cost
+WRITTEN_AT_ONCE = 1024  # rows of one commit at most
+SECONDS_UNWRITTEN = 10.0  # what a kill can cost
 FATES = ("added", "updated", "removed", "unchanged", "skipped")
 
 
@@ -65,7 +67,7 @@ class Indexed:
         skipped = f", {self.skipped:,} unreadable" if self.skipped else ""
         line = f"{self.collection}: {self.total:,} pictures ({', '.join(counts)}{skipped}) in {self.seconds:.1f} s"
         console.print(line, markup=False)
-        console.print(f'Next: tuneclip search {self.collection} "WORDS"', markup=False, style="dim")
+        console.print(f'Next: tuneclip search {shlex.quote(self.collection)} "WORDS"', markup=False, style="dim")
 
 
 def index(options: settings.Index, project: Project) -> Indexed:
@@ -95,7 +97,7 @@ def index(options: settings.Index, project: Project) -> Indexed:
 
 
 def _open(options: settings.Index, project: Project, dataset: Dataset, encoder: "Callable[[], Encoder]") -> Collection:
-    name, folder = options.to or dataset.name, locate(options.model, project)
+    name, folder = checked_name(options.to or dataset.name), locate(options.model, project)
     there = find_collection(name, project, store=options.store)
     origin = Origin(
         model=_lasting_name(options.model, folder, project),
@@ -120,13 +122,15 @@ def _bring_up_to_date(collection: Collection, dataset: Dataset, encoder: "Callab
     known = collection.contents()
     tally: Counter[str] = Counter()
     waiting: list[Row] = []
+    written = time.monotonic()
     fates = _fates(collection, dataset, encoder, known)
     for fate, row in track(fates, f"index {collection.name}", total=len(dataset.records)):
         tally[fate] += 1
         waiting += [] if row is None else [row]
-        if len(waiting) >= WRITTEN_AT_ONCE:
+        late = time.monotonic() - written > SECONDS_UNWRITTEN
+        if len(waiting) >= (EMBEDDED_AT_ONCE if late else WRITTEN_AT_ONCE):
             collection.upsert(waiting)
-            waiting = []
+            waiting, written = [], time.monotonic()
     collection.upsert(waiting)
     if tally["skipped"] == len(dataset.records):
         raise TuneclipError(f"no picture of dataset {dataset.name!r} can be read", where=dataset.path)
@@ -164,7 +168,7 @@ def _fates(
                 yield "updated", replace(row, vector=vector, seen=before[key].seen)
             else:
                 yield "added", replace(row, vector=vector)
-    if len(unreadable) > 0:
+    if unreadable:
         logger.warning("%s of %s pictures cannot be read", f"{len(unreadable):,}", f"{len(dataset.records):,}")
 
 

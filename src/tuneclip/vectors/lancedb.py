@@ -305,16 +305,20 @@ def _explained(place: Place) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError) as error:
         text = " ".join(str(error).split())
         number = re.search(r"\(os error (\d+)\)", text)
-        mendable = explain_os_error(OSError(int(number[1]), text, str(place))) if number else None
+        code = int(number[1]) if number else error.errno if isinstance(error, OSError) else None
+        mendable = explain_os_error(OSError(code, text, str(place)))
         if mendable is not None:
             raise mendable from error
         reason = re.sub(r"(^lance error: )?LanceError\(\w+\): |, /\S+\.rs:\d+:\d+.*", "", text)[:200]
         if place.folder is None and re.search(r"Generic \w+ error|Failed to connect", text):
             hint = "check the address, the keys in the environment, and the network"
-            raise TuneclipError(f"the store cannot be reached: {reason}", where=place, hint=hint) from error
+            short = re.split(r": \w+ \{", reason)[0]
+            raise TuneclipError(f"the store cannot be reached: {short}", where=place, hint=hint) from error
         if "LanceError(IO)" in text:
             hint = "move that folder away and run `tuneclip index` again"
-            raise TuneclipError(f"the collection's files are damaged: {reason}", where=place, hint=hint) from error
+            raise TuneclipError(f"files are damaged or gone: {reason}", where=place, hint=hint) from error
+        if isinstance(error, OSError):
+            raise TuneclipError(f"the store cannot be used: {error.strerror or reason}", where=place) from error
         raise
 
 

@@ -9,7 +9,7 @@ from tuneclip.errors import TuneclipError
 from tuneclip.model.open import fingerprint, locate, open_model
 from tuneclip.project import Project
 from tuneclip.records import Hit
-from tuneclip.vectors.collection import Collection, Vector, checked_k, open_collection
+from tuneclip.vectors.collection import Collection, Vector, checked_k, open_collection, other_model
 from tuneclip.vectors.where import parse
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Found:
     def show(self, console: "Console") -> None:
         """A table, best first; on a terminal the ids are links to the pictures."""
         console.print(f"{self.query!r} in {self.collection}, by {self.model}", markup=False, style="bold")
-        console.print(_table(self.hits) if self.hits else "No picture is left: the filter takes all of them out.")
+        nothing = "No picture: the filter takes all of them out, or the collection is empty."
+        console.print(_table(self.hits) if self.hits else nothing)
 
 
 def search(options: settings.Search, project: Project) -> Found:
@@ -68,7 +69,6 @@ def _query(options: settings.Search) -> str:
 def _check_model(collection: Collection, name: str, project: Project) -> None:
     """Vectors of two models must not be compared; told before anything is loaded."""
     made = collection.origin
-    again = f"tuneclip index {made.dataset or 'DATASET'} --model {name} --to ANOTHER-NAME"
     try:
         now = fingerprint(locate(name, project))
     except TuneclipError as error:
@@ -78,11 +78,7 @@ def _check_model(collection: Collection, name: str, project: Project) -> None:
         hint = "name the same model with --model if it was moved, else index again"
         raise TuneclipError(what, expected=error.expected, hint=hint) from error
     if now != made.fingerprint:
-        raise TuneclipError(
-            f"collection {collection.name!r} was made by model {made.model!r} (fingerprint {made.fingerprint}); "
-            f"model {name!r} has {now}, and vectors of two models cannot be compared",
-            hint=again,
-        )
+        raise other_model(collection, name, now, made.dataset)
 
 
 def _embed(options: settings.Search, model: str, project: Project) -> Vector:
