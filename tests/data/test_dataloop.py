@@ -8,6 +8,7 @@ import pytest
 from drawn import draw, lines
 
 import tuneclip
+from tuneclip.data import document
 from tuneclip.data.load import Dataset
 
 GATE = "https://gate.dataloop.ai/api/v1/items"
@@ -75,7 +76,11 @@ def test_one_json_for_each_item_beside_its_files(tmp_path: Path) -> None:
     assert dataset.records[0].metadata["dir"] == "a"
 
 
-def test_captions_are_descriptions_and_text_annotations(tmp_path: Path) -> None:
+@pytest.mark.parametrize("streamed_bytes", [0, 1_000_000])
+def test_captions_are_descriptions_and_text_annotations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed_bytes: int
+) -> None:
+    monkeypatch.setattr(document, "STREAMED_BYTES", streamed_bytes)
     draw(tmp_path / "images/1.jpg")
     annotations = [
         {"type": "box", "label": "ear", "coordinates": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]},

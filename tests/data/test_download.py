@@ -148,6 +148,21 @@ def test_the_same_import_again_keeps_what_was_fetched(
     assert dataset.picture_path(dataset.records[0]).read_bytes() == picture_bytes(9, size=(160, 120))
 
 
+def test_a_sample_is_drawn_before_anything_is_fetched_and_fetched_alone(
+    archive: Callable[..., Any], server: Pictures, tmp_path: Path
+) -> None:
+    archive(*[f"/ok/{n}" for n in range(30)])
+    tuneclip.sample("finds", to="few", size=5, project=tmp_path)
+    result = tuneclip.download("few", project=tmp_path, **QUICK)
+    assert (result.taken, len(server.asked), len(tuneclip.open_dataset("few", tmp_path).records)) == (5, 5, 5)
+
+
+def test_a_dataset_without_any_picture_yet_says_what_is_to_do(archive: Callable[..., Any], tmp_path: Path) -> None:
+    archive("/ok/1")
+    with pytest.raises(TuneclipError, match=r"still to be fetched.*Next: tuneclip download finds"):
+        tuneclip.open_dataset("finds", tmp_path).split("train")
+
+
 def test_a_dataset_with_all_its_pictures_has_nothing_to_fetch(
     archive: Callable[..., Any], server: Pictures, tmp_path: Path
 ) -> None:

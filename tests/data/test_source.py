@@ -1,5 +1,6 @@
 """Sources are recognised, and whatever their bytes, reading them gives rows or one clear error."""
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +39,50 @@ json_values = st.recursive(
 @given(st.dictionaries(st.text(min_size=1, max_size=3), json_values, max_size=4))
 def test_flattened_fields_hold_no_objects(fields: dict[str, object]) -> None:
     assert not any(isinstance(value, dict) for value in flatten(fields).values())
+
+
+names = st.sampled_from(
+    [
+        "metadata",
+        "system",
+        "tags",
+        "promptId",
+        "mimetype",
+        "value",
+        "type",
+        "label",
+        "coordinates",
+        "text",
+        "id",
+        "role",
+    ]
+)
+words = st.sampled_from(["dataloop", "Feature", "Point", "image/*", "text", "p.json", "oc-api:geo-record"])
+layouts = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=6),
+)
+
+
+envelopes = [
+    lambda value: {"shebang": "dataloop", "prompts": {"1": value, "2": value}, "answers": value},
+    lambda value: [{"filename": "a", "datasetId": value, "metadata": value, "annotations": value}],
+    lambda value: {"filename": "a.json", "datasetId": "d", "annotations": [value]},
+    lambda value: {"features": [{"type": "Feature", "category": value, "geometry": value, "properties": value}]},
+    lambda value: {"oc-api:has-results": [value, {"type": "Feature", "properties": {"a": value}, "geometry": value}]},
+    lambda value: {"label": "a", "oc-gen:has-files": [value], "features": [value], "oc-gen:has-contexts": value},
+    lambda value: {"images": [{"id": value}], "annotations": [{"image_id": value, "caption": "a"}, value]},
+]
+
+
+@given(st.sampled_from(envelopes).flatmap(layouts.map))
+@settings(max_examples=300, deadline=None)
+def test_any_json_of_a_known_layouts_words_gives_rows_or_our_error(value: object) -> None:
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "a.json"
+        path.write_text(json.dumps(value))
+        with suppress(TuneclipError):
+            assert all(isinstance(row, Row) for row in recognise(path).rows())
 
 
 def test_lists_of_objects_become_one_list_for_each_field() -> None:

@@ -99,7 +99,7 @@ def test_the_command_prints_findings_as_json_and_for_people(troubled: Project, c
         if extra:
             finding = json.loads(out)["findings"][0]
             assert {"code", "count", "share", "examples", "remedy"} <= set(finding)
-    assert "error  pictures that cannot be read: 1 (3.3%)" in out
+    assert "error  pictures that cannot be read: 1 (3.3 %)" in out
     assert "→ tuneclip check troubled --fix --to troubled-fixed" in out
 
 

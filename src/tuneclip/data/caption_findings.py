@@ -1,7 +1,6 @@
 """Trouble with captions: empty, cut, repeated, all alike, in several scripts, out of balance."""
 
 import math
-import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ SCRIPT_SHARE = 0.02
 
 def caption_findings(seen: Seen) -> Iterator[DatasetFinding]:
     """Captions that are empty, repeated, all alike, or in several scripts."""
-    compose = shlex.join(["tuneclip", "caption", seen.dataset.name, "--template", _telling(seen)])
+    compose = seen.command("caption", "--template", _telling(seen))
     records = seen.dataset.records
     empty = [number for number, record in enumerate(records) if not any(text.strip() for text in record.captions)]
     if empty:
@@ -55,9 +54,7 @@ def cut_finding(
     cut.sort(key=lambda pair: (-pair[0], pair[1]))
     examples = seen.ids(dict.fromkeys(owner for _, owner in cut))[:EXAMPLES]
     reason = f"{model} takes {context} tokens and never sees the rest; the longest caption has {cut[0][0]:,}"
-    remedy = "say less, what matters first: " + shlex.join(
-        ["tuneclip", "caption", seen.dataset.name, "--template", "{field}, {field}"]
-    )
+    remedy = "say less, what matters first: " + seen.command("caption", "--template", "{field}, {field}")
     share = len(cut) / len(lengths)
     yield DatasetFinding(
         "captions_cut", len(cut), share, examples, remedy, reason, "error" if share > 0.1 else "warning"

@@ -191,7 +191,7 @@ def _prompt_id(item: dict[str, Any], turn: Turn, count: int) -> str:
 def _item_row(item: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     fields = _own_fields(item)
     texts = [*_descriptions(item), *(text for _, text in _annotated(item.get("annotations")))]
-    labels = [each["label"] for each in _dicts(item.get("annotations")) if each.get("type") not in _TEXTS]
+    labels = [each.get("label") for each in _dicts(item.get("annotations")) if each.get("type") not in _TEXTS]
     fields |= {"file_name": _filename(item), "captions": list(dict.fromkeys(texts))}
     fields["label"] = ", ".join(dict.fromkeys(label for label in labels if isinstance(label, str))) or None
     if is_link(item.get("stream")):

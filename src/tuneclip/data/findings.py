@@ -60,6 +60,11 @@ class DatasetFinding:
     groups: tuple[tuple[str, ...], ...] = field(default=())
     """Ids that belong together, for twins."""
 
+    @property
+    def percent(self) -> str:
+        """The share as people read it."""
+        return "< 0.1 %" if 0 < self.share < 0.001 else f"{100 * self.share:.1f} %"
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -68,6 +73,8 @@ class Seen:
     dataset: Dataset
     looks: tuple[Look, ...]
     twins: Twins
+    called: str = ""
+    """How the user called the dataset, a name or a path; remedies repeat it."""
 
     def finding(self, code: str, numbers: Sequence[int], reason: str, remedy: str, level: Level) -> DatasetFinding:
         """A finding about these records."""
@@ -85,8 +92,11 @@ class Seen:
     @property
     def fix(self) -> str:
         """The command that leaves out what can safely be left out."""
-        name = self.dataset.name
-        return shlex.join(["tuneclip", "check", name, "--fix", "--to", f"{name}-fixed"])
+        return self.command("check", "--fix", "--to", f"{self.dataset.name}-fixed")
+
+    def command(self, verb: str, *words: str) -> str:
+        """A command about this dataset, as it can be typed."""
+        return shlex.join(["tuneclip", verb, self.called or self.dataset.name, *words])
 
 
 def picture_findings(seen: Seen) -> Iterator[DatasetFinding]:
@@ -132,7 +142,7 @@ def twin_findings(seen: Seen) -> Iterator[DatasetFinding]:
         yield _of_groups(seen, "exact_twins", twins.exact, reason, seen.fix)
     if twins.near:
         reason = "the same picture saved again, or two that cannot be told apart at thumbnail size"
-        remedy = shlex.join(["tuneclip", "check", seen.dataset.name, "--report", "check.html"]) + "   # look at them"
+        remedy = "look at them: " + seen.command("check", "--report", "check.html")
         yield _of_groups(seen, "near_twins", twins.near, reason, remedy, level="note")
     torn = [group for group in twins.same if len({records[number].split for number in group}) > 1]
     if torn:
@@ -181,7 +191,7 @@ def split_findings(seen: Seen) -> Iterator[DatasetFinding]:
     groups: dict[str, set[str]] = {name: set() for name in ("train", "validation", "test")}
     for record in seen.dataset.records:
         groups.setdefault(record.split, set()).add(record.group)
-    remedy = "add pictures and import again; until then read the intervals of `tuneclip compare`, not the figures"
+    more = "add pictures and import again"
     for name in sorted(groups, key=split_order):
         count = len(groups[name])
         if count >= FEW_PICTURES:
@@ -193,8 +203,13 @@ def split_findings(seen: Seen) -> Iterator[DatasetFinding]:
         elif name == "train":
             reason = f"only {count} independent pictures to learn from"
         else:
-            wide = 98 / count**0.5
+            wide = min(50.0, 98 / count**0.5)
             reason = f"{count} independent pictures in {name}: a recall of 50 % is known to ± {wide:.0f} points only"
+        remedy = (
+            more
+            if name == "train" or not count
+            else f"{more}; read the intervals of `tuneclip compare`, not its figures"
+        )
         numbers = [i for i, record in enumerate(seen.dataset.records) if record.split == name][:EXAMPLES]
         yield DatasetFinding(
             "few_pictures", count, seen.share(count), seen.ids(numbers), remedy, reason, "note" if count else "warning"

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuneclip.data.split import split_order
 from tuneclip.errors import TuneclipError
-from tuneclip.project import DATASET_MANIFEST, METADATA, Project
+from tuneclip.project import DATASET_MANIFEST, METADATA, PENDING, Project
 from tuneclip.records import Record
 
 
@@ -32,8 +32,12 @@ class Dataset:
         """The records of a split; raises TuneclipError, naming the splits there are, when it has none of that name."""
         found = tuple(record for record in self.records if record.split == name)
         if not found:
+            what = f"no split {name!r} in dataset {self.name!r}"
+            if not self.records and (self.path / PENDING).is_file():
+                hint = f"tuneclip download {self.name}"
+                raise TuneclipError(f"{what}: all its pictures are still to be fetched", where=self.path, hint=hint)
             expected = "one of " + ", ".join(self.splits)
-            raise TuneclipError(f"no split {name!r} in dataset {self.name!r}", where=self.path, expected=expected)
+            raise TuneclipError(what, where=self.path, expected=expected)
         return found
 
     def picture_path(self, record: Record) -> Path:

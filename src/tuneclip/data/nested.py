@@ -103,16 +103,23 @@ def _coco(document: Document) -> Nested:
 
 def _coco_records(document: Document) -> Iterator[Any]:
     categories = document.items("categories") if "categories" in document.lists else iter(())
-    names = {row.get("id"): row.get("name") for row in categories if isinstance(row, dict)}
+    names = {_number(row, "id"): row.get("name") for row in categories if isinstance(row, dict)}
     texts: dict[Any, list[str]] = {}
     labels: dict[Any, dict[str, None]] = {}
     for row in document.items("annotations"):
+        image = _number(row, "image_id")
         if isinstance(row, dict) and isinstance(row.get("caption"), str):
-            texts.setdefault(row.get("image_id"), []).append(row["caption"])
-        elif isinstance(row, dict) and names.get(row.get("category_id")):
-            labels.setdefault(row.get("image_id"), {})[str(names[row.get("category_id")])] = None
-    for image in document.items("images"):
-        number = image.get("id") if isinstance(image, dict) else None
+            texts.setdefault(image, []).append(row["caption"])
+        elif isinstance(row, dict) and names.get(_number(row, "category_id")):
+            labels.setdefault(image, {})[str(names[_number(row, "category_id")])] = None
+    for record in document.items("images"):
+        number = _number(record, "id")
         more: dict[str, Any] = {"captions": texts[number]} if number in texts else {}
         more |= {"label": ", ".join(labels[number])} if number in labels else {}
-        yield {**image, **more} if isinstance(image, dict) else image
+        yield {**record, **more} if isinstance(record, dict) else record
+
+
+def _number(row: Any, name: str) -> Any:
+    """An id in a row: a number or a name; None for what cannot be one."""
+    value = row.get(name) if isinstance(row, dict) else None
+    return value if isinstance(value, (int, float, str)) else None

@@ -143,9 +143,9 @@ def _context(item: dict[str, Any]) -> list[str]:
 
 
 def _best_file(item: dict[str, Any]) -> str | None:
-    files = {file.get("type"): file.get("id") for file in _dicts(item.get(FILES))}
-    found = next((files[kind] for kind in _BEST_FILES if files.get(kind)), None)
-    return str(found) if found else None
+    files = _dicts(item.get(FILES))
+    ranked = (file.get("id") for kind in _BEST_FILES for file in files if file.get("type") == kind)
+    return next((address for address in ranked if isinstance(address, str) and address), None)
 
 
 def _year(value: Any) -> float | None:

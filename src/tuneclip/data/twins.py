@@ -16,7 +16,8 @@ LIKELY = 0.985
 """Correlation of 8 × 8 colour thumbnails below which two pictures are not compared further."""
 COMPARED = 8
 """A picture is compared closely with its likeliest so many earlier ones: bounds the work on a set of look-alikes."""
-BLOCK = 512
+BLOCK = 256
+"""Pictures compared with all earlier ones at once: 100 MB of correlations at 100,000 pictures."""
 Groups = tuple[tuple[int, ...], ...]
 Track = Callable[[range], Iterable[int]]
 

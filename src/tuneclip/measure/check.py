@@ -57,7 +57,7 @@ class Checked:
             console.print(f"nothing wrong was found in {self.records:,} records of {escape(self.dataset)}")
         for found in self.findings:
             style = {"error": "bold red", "warning": "bold yellow", "note": "bold"}[found.level]
-            title = f"[{style}]{found.level}[/]  [bold]{TITLES[found.code]}[/]: {found.count:,} ({found.share:.1%})"
+            title = f"[{style}]{found.level}[/]  [bold]{TITLES[found.code]}[/]: {found.count:,} ({found.percent})"
             console.print(title)
             console.print(f"  {escape(found.reason)}")
             if found.examples:
@@ -86,7 +86,7 @@ def check(options: Check, project: Project) -> Checked:
     if options.to is not None:
         refuse_other(derivation, options.to, project)
     context, owners, lengths = _lengths(dataset, options.model, project)
-    seen = _look(dataset)
+    seen = _look(dataset, options.dataset)
     found = [*_find(seen), *cut_finding(seen, owners, lengths, context=context, model=options.model)]
     found.sort(key=lambda finding: (LEVELS.index(finding.level), list(TITLES).index(finding.code)))
     result = Checked(
@@ -105,10 +105,10 @@ def check(options: Check, project: Project) -> Checked:
     return result
 
 
-def _look(dataset: Dataset) -> Seen:
+def _look(dataset: Dataset, called: str) -> Seen:
     looks = tuple(track(look_at(dataset), "looking at pictures", len(dataset.records)))
     twins = find_twins(looks, is_blank, lambda blocks: track(blocks, "looking for twins", len(blocks)))
-    return Seen(dataset, looks, twins)
+    return Seen(dataset, looks, twins, called)
 
 
 def _find(seen: Seen) -> Iterator[DatasetFinding]:
