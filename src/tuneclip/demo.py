@@ -77,7 +77,7 @@ def demo(options: settings.Demo, project: Project) -> Demonstrated:
     _say(6, "search")
     searches = tuple(search(settings.Search(collection="finds", text=phrase, k=5), place) for phrase in PHRASES)
     return Demonstrated(
-        report=str(compared.report),
+        report=str(Path(compared.report).resolve()),
         scores=compared.scores,
         differences=compared.differences,
         seconds=round(time.monotonic() - began, 1),

@@ -82,6 +82,11 @@ def prepare(options: argparse.Namespace) -> Desk:
     )
 
 
+def material(desk: Desk) -> text.Material:
+    """What stage A learns from."""
+    return text.Material(desk.pictures, desk.captions, desk.prompts)
+
+
 def text_stage(desk: Desk, settings: text.TextSettings) -> tuple[CLIPModel, text.Map]:
     """Stage A, or its result from the work folder."""
     torch.manual_seed(settings.seed)
@@ -89,8 +94,7 @@ def text_stage(desk: Desk, settings: text.TextSettings) -> tuple[CLIPModel, text
     path = desk.work / "text.pt"
     if not path.exists():
         features = [torch.from_numpy(np.array(views.features[:, 0], dtype=np.float32)) for views in desk.held_out]
-        material = text.Material(desk.pictures, desk.captions, desk.prompts)
-        for line in text.learn(model, goal, material, settings, judge=desk.judge, held_out=features):
+        for line in text.learn(model, goal, material(desk), settings, judge=desk.judge, held_out=features):
             log(line, desk.work)
         student.write_beside({"model": model.state_dict(), "map": goal.state_dict()}, path)
     state = torch.load(path)
@@ -130,6 +134,7 @@ def main() -> None:
     desk = prepare(options)
     model, goal = text_stage(desk, text.TextSettings(steps=options.text_steps))
     mean = student_stage(desk, model, goal, student.StudentSettings(steps=options.steps))
+    text.settle(mean, goal, material(desk), text.TextSettings(more_steps=min(options.text_steps, 240)))
     package(mean, desk.tokenizer, options.out)
     figures = {"validation": packaged_figures(options.out, options.data, "validation")}
     describe(options.out, figures)

@@ -28,7 +28,7 @@ from .words import Captions, Prompts, drop_words
 class TextSettings:
     """How stage A learns."""
 
-    steps: int = 700
+    steps: int = 500
     pictures: int = 900  # in a step; the share with captions is that of `lessons.SHARES`
     rate: float = 1.5e-3
     decay: float = 0.1  # three times that for the map
@@ -36,6 +36,8 @@ class TextSettings:
     features_dropped: float = 0.2
     sharpness: float = 20.0  # of the softmax at the start; it learns too
     warm_up: int = 60
+    more_steps: int = 240  # of the texts alone, afterwards
+    more_rate: float = 3e-4
     check_every: int = 100
     seed: int = 0
 
@@ -86,6 +88,16 @@ def _optimiser(model: CLIPModel, goal: Map, settings: TextSettings) -> torch.opt
     return torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98))
 
 
+def _turn(loss: Tensor, optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """One step down the gradient of `loss`, held to a length of 1."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_([weight for group in optimiser.param_groups for weight in group["params"]], 1.0)
+    optimiser.step()
+
+
 @dataclass(frozen=True)
 class Material:
     """What stage A learns from."""
@@ -111,6 +123,27 @@ def _loss(model: CLIPModel, goal: Map, material: Material, settings: TextSetting
     return contrast(embeddings[:count], texts) + 0.5 * kinds
 
 
+def settle(model: CLIPModel, goal: Map, material: Material, settings: TextSettings) -> None:
+    """Let the text tower learn on with the map at rest, then take the mean of its weights before and after.
+
+    The mean does better than either end: Wortsman et al., "Model soups" (arXiv 2203.05482).
+    """
+    learning = [*model.text_model.parameters(), *model.text_projection.parameters()]
+    before = [weight.detach().clone() for weight in learning]
+    for weight in learning:
+        weight.requires_grad_(True)
+    optimiser = _optimiser(model, goal, settings)
+    goal.requires_grad_(False)
+    model.logit_scale.requires_grad_(False)
+    for step in range(settings.more_steps):
+        falling = 0.5 + 0.5 * math.cos(math.pi * step / settings.more_steps)
+        loss = _loss(model, goal, material, settings, settings.steps + step)
+        _turn(loss, optimiser, settings.more_rate * min(1.0, (step + 1) / 10) * falling)
+    with torch.no_grad():
+        for weight, old in zip(learning, before, strict=True):
+            weight.lerp_(old, 0.5)
+
+
 def learn(
     model: CLIPModel, goal: Map, material: Material, settings: TextSettings, *, judge: Judge, held_out: list[Tensor]
 ) -> Iterator[dict[str, Any]]:
@@ -126,14 +159,9 @@ def learn(
     optimiser = _optimiser(model, goal, settings)
     for step in range(settings.steps):
         falling = 0.5 + 0.5 * math.cos(math.pi * step / settings.steps)
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate * min(1.0, (step + 1) / settings.warm_up) * falling
         goal.train()
         loss = _loss(model, goal, material, settings, step)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_([weight for group in optimiser.param_groups for weight in group["params"]], 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        _turn(loss, optimiser, settings.rate * min(1.0, (step + 1) / settings.warm_up) * falling)
         goal.eval()
         if (step + 1) % settings.check_every == 0 or step + 1 == settings.steps:
             with torch.inference_mode():

@@ -249,7 +249,9 @@ def _coloured(picture: "Image", random: np.random.Generator) -> "Image":
 
     brightness, contrast, saturation = random.uniform(1 - COLOUR, 1 + COLOUR, 3).astype(np.float32)
     pixels = np.asarray(picture, np.float32)
-    grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    # Pillow's luma, not a matrix product: the threads that NumPy's BLAS starts for one fight with those of the model
+    # (measured: 8 pictures/s of training instead of 70 on two cores).
+    grey = np.asarray(picture.convert("L"), np.float32)
     middle = grey.mean()
     pixels = grey[..., None] + (pixels - grey[..., None]) * saturation
     pixels = ((pixels - middle) * contrast + middle) * brightness

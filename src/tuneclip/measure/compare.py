@@ -90,7 +90,7 @@ def compare(options: settings.Compare, project: Project) -> Comparison:
         scores=tuple(scores),
         differences=tuple(differences),
         phrases=_phrase_hits(part, seen, phrases),
-        report=str(place),
+        report=str(place.absolute()),
     )
     from tuneclip.measure.report import write_report
 

@@ -104,6 +104,7 @@ def _plan(config: TrainingConfig, dataset: Dataset, loaded: Loaded) -> Plan:
             expected=f"{loaded.dimension}, as this model has",
         )
     device = best_device()
+    adapt.choose_attention(loaded.model, device)
     size = adapt.batch_size(config, records)
     plan = Plan(
         config,

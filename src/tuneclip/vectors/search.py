@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BAR = 8  # characters
+ID = 40
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,12 @@ def _table(hits: tuple[Hit, ...]) -> "Table":
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("cosine", no_wrap=True)
-    table.add_column("", width=BAR, no_wrap=True)
-    table.add_column("id", no_wrap=True, overflow="ellipsis", max_width=40)
-    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+    widest = max(len(hit.id) for hit in hits)
+    table.add_column("", justify="right", no_wrap=True, min_width=len(str(len(hits))))
+    table.add_column("cosine", no_wrap=True, min_width=len("cosine"))
+    table.add_column("", width=BAR, min_width=BAR, no_wrap=True)
+    table.add_column("id", no_wrap=True, overflow="ellipsis", min_width=min(widest, ID), max_width=ID)
+    table.add_column("", no_wrap=True, overflow="ellipsis")
     best = max(hits[0].score, 1e-6)
     for rank, hit in enumerate(hits, 1):
         bar = Bar(best, 0, max(0.0, hit.score), width=BAR)
