@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check clean
+.PHONY: demo test style check clean
 
 demo: $(READY)  ## the whole line on a drawn archive
 	$(BIN)/tuneclip demo tuneclip-demo
@@ -12,11 +12,12 @@ demo: $(READY)  ## the whole line on a drawn archive
 test: $(READY)  ## the tests
 	$(BIN)/pytest -n 2
 
-check: $(READY)  ## format, lint, types, tests and docs
+style: $(READY)  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+
+check: style test  ## format, lint, types, tests and docs
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tuneclip")
 MARK = "# Made by `tuneclip demo`; running it again goes on here.\n"
-PHRASES = ("a black bucchero kantharos", "silver coin with an owl", "line drawing of an amphora")
+PHRASES = ("a black bucchero kantharos", "buff oil lamp", "bronze fibula")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Demonstrated:
             soft_wrap=True,
         )
         console.print(
-            f"Search yourself: tuneclip search finds 'green glass beaker' --project {self.project}", soft_wrap=True
+            f"Search yourself: tuneclip search finds 'terracotta figurine' --project {self.project}", soft_wrap=True
         )
 
 
