@@ -31,7 +31,7 @@ VERBS = {
     for verb in (
         Verb(
             "demo",
-            "tuneclip.demo",
+            "tuneclip.start.demo",
             "demo",
             settings.Demo,
             "The whole line on a drawn archive, offline, in under three minutes.",
@@ -86,7 +86,7 @@ VERBS = {
         Verb("search", "tuneclip.vectors.search", "search", settings.Search, "Find pictures by words or by a picture."),
         Verb(
             "doctor",
-            "tuneclip.doctor",
+            "tuneclip.start.doctor",
             "doctor",
             settings.Doctor,
             "Versions, devices, extras, and how to get what is missing.",

@@ -35,8 +35,8 @@ class Batch:
 
 
 def batches_per_epoch(records: int, batch_size: int) -> int:
-    """Steps of an epoch: each picture once, in batches as even as can be, so that none has a single picture."""
-    return max(1, -(-records // batch_size))
+    """Steps of an epoch: each picture once, in batches as even as can be, none of them with a single picture."""
+    return max(1, min(-(-records // batch_size), records // 2))
 
 
 def epoch_order(records: int, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:

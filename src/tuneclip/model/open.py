@@ -87,6 +87,7 @@ def load_model(name: str | Path, project: Project | str | Path = ".") -> Loaded:
     folder = locate(str(name), project if isinstance(project, Project) else Project(Path(project)))
     family = _family(folder)
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -94,7 +95,7 @@ def load_model(name: str | Path, project: Project | str | Path = ".") -> Loaded:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise TuneclipError(f"the model cannot be loaded: {reason}", where=folder) from error
     manifest = folder / MODEL_MANIFEST

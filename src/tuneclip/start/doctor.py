@@ -15,7 +15,7 @@ from tuneclip.settings import Doctor
 if TYPE_CHECKING:
     from rich.console import Console
 
-STARTER = Path(__file__).parent / "model" / "starter" / "model.safetensors"
+STARTER = Path(__file__).parents[1] / "model" / "starter" / "model.safetensors"
 
 
 @dataclass(frozen=True)
