@@ -61,12 +61,7 @@ class Project:
     def settings(self) -> dict[str, Any]:
         """The tables of `tuneclip.toml`; empty where there is none. Raises TuneclipError when it is not TOML."""
         path = self.root / SETTINGS
-        if not path.is_file():
-            return {}
-        try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise TuneclipError(f"not valid TOML: {error}", where=path) from error
+        return read_toml(path) if path.is_file() else {}
 
     def _find(self, kind: str, name: str) -> Path:
         inside = self.root / kind / name
@@ -119,6 +114,16 @@ def read_json(path: Path) -> Any:
         raise TuneclipError("no such file", where=path) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TuneclipError(f"not valid JSON: {error}", where=path) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables in `path`; raises TuneclipError when it is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TuneclipError("no such file", where=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TuneclipError(f"not valid TOML: {error}", where=path) from error
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 import dataclasses
 import difflib
-import tomllib
 import types
 import typing
 from pathlib import Path
 from typing import Any
 
 from tuneclip.errors import TuneclipError
-from tuneclip.project import read_json
+from tuneclip.project import read_json, read_toml
 from tuneclip.settings import TrainingConfig
 
 _AT_LEAST = {
@@ -48,19 +47,12 @@ def merged(config: TrainingConfig, *, model: str, batch_size: int | None) -> Tra
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() != ".toml":
-        values = read_json(path)
-        if not isinstance(values, dict):
-            raise TuneclipError(
-                "the config is not a JSON object", where=path, expected='something like {"num_epochs": 3}'
-            )
-        return values
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TuneclipError("no such file", where=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TuneclipError(f"not valid TOML: {error}", where=path) from error
+    if path.suffix.lower() == ".toml":
+        return read_toml(path)
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise TuneclipError("the config is not a JSON object", where=path, expected='something like {"num_epochs": 3}')
+    return values
 
 
 def _checked(key: str, value: Any, hint: Any, path: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuneclip import settings
 from tuneclip.errors import TuneclipError
-from tuneclip.project import SETTINGS, Project, write_json, write_text
+from tuneclip.project import REPORT, SETTINGS, Project, write_bytes, write_json, write_text
 from tuneclip.records import Difference, Score
 
 if TYPE_CHECKING:
@@ -72,12 +72,14 @@ def demo(options: settings.Demo, project: Project) -> Demonstrated:
     compared = compare(
         settings.Compare(dataset="finds", models=("starter", "tuned"), phrases=phrases, seed=options.seed), place
     )
+    for folder in (place.root, place.root / "runs"):  # where a person looks first
+        write_bytes(folder / REPORT, Path(compared.report).read_bytes())
     _say(5, "index: every find as a vector of the tuned model")
     index(settings.Index(dataset="finds", model="tuned"), place)
     _say(6, "search")
     searches = tuple(search(settings.Search(collection="finds", text=phrase, k=5), place) for phrase in PHRASES)
     return Demonstrated(
-        report=str(Path(compared.report).resolve()),
+        report=str((place.root / REPORT).resolve()),
         scores=compared.scores,
         differences=compared.differences,
         seconds=round(time.monotonic() - began, 1),
