@@ -15,7 +15,6 @@ import click
 from tuneclip import __version__
 from tuneclip.errors import TuneclipError, explain_os_error
 from tuneclip.project import Project
-from tuneclip.settings import described
 from tuneclip.verbs import VERBS, Verb
 
 
@@ -57,7 +56,9 @@ class _Verbs(click.Group):
 def command(verb: Verb) -> click.Command:
     """The click command of a verb."""
     hints = typing.get_type_hints(verb.settings)
-    parameters: list[click.Parameter] = [_parameter(field, hints[field.name]) for field in described(verb.settings)]
+    parameters: list[click.Parameter] = [
+        _parameter(field, hints[field.name]) for field in dataclasses.fields(verb.settings)
+    ]
     parameters.append(
         click.Option(
             ["--project"],

@@ -1,11 +1,9 @@
 """What a person sees while work goes on: a bar with an ETA on a terminal's stderr, log lines everywhere else."""
 
-import logging
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-logger = logging.getLogger("tuneclip")
 T = TypeVar("T")
 
 

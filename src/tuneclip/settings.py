@@ -3,7 +3,7 @@
 Order of precedence: the default here < `tuneclip.toml` of the project < environment (`TUNECLIP_TRAIN_MODEL=…`) < flag.
 """
 
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -24,11 +24,6 @@ def option(text: str, default: Any = MISSING, *, letter: str | None = None) -> A
 def _described(text: str, kind: str, default: Any, letter: str | None = None) -> Any:
     metadata = {"help": text, "kind": kind, "letter": letter}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
-
-
-def described(settings: type) -> list[Field[Any]]:
-    """The fields of a settings class in the order in which they are documented."""
-    return list(fields(settings))
 
 
 def from_python(kind: type[T], *arguments: Any, **options: Any) -> T:

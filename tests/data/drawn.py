@@ -7,6 +7,9 @@ from typing import Any
 
 from PIL import Image
 
+import tuneclip
+from tuneclip.data.load import Dataset
+
 
 def picture_bytes(number: int = 0, format: str = "JPEG", size: tuple[int, int] = (16, 12)) -> bytes:
     """A picture that differs for each number."""
@@ -32,3 +35,15 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def numbered(count: int) -> list[dict[str, Any]]:
     return [{"file_name": f"{number:03}.jpg", "text": f"picture {number}"} for number in range(count)]
+
+
+def bring(source: Path, **options: Any) -> tuple[Any, Dataset]:
+    project = source.parent / "project"
+    result = tuneclip.import_dataset(source, to="d", project=project, **options)
+    return result, tuneclip.open_dataset("d", project)
+
+
+def put(path: Path, value: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path

@@ -1,29 +1,15 @@
 """Exports of Dataloop become records: items with their descriptions, prompt items with their answers."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn import draw, lines
+from drawn import bring, draw, lines, put
 
 import tuneclip
 from tuneclip.data import document
-from tuneclip.data.load import Dataset
 
 GATE = "https://gate.dataloop.ai/api/v1/items"
-
-
-def bring(source: Path, **options: Any) -> tuple[Any, Dataset]:
-    project = source.parent / "project"
-    result = tuneclip.import_dataset(source, to="d", project=project, **options)
-    return result, tuneclip.open_dataset("d", project)
-
-
-def put(path: Path, value: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value), encoding="utf-8")
-    return path
 
 
 def item(filename: str, number: int, **more: Any) -> dict[str, Any]:

@@ -1,29 +1,15 @@
 """GeoJSON and Open Context: features, pages of results and single items become records."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn import draw, lines
+from drawn import bring, draw, lines, put
 
 import tuneclip
-from tuneclip.data.load import Dataset
 from tuneclip.errors import TuneclipError
 
 HOST = "https://opencontext.org"
-
-
-def bring(source: Path, **options: Any) -> tuple[Any, Dataset]:
-    project = source.parent / "project"
-    result = tuneclip.import_dataset(source, to="d", project=project, **options)
-    return result, tuneclip.open_dataset("d", project)
-
-
-def put(path: Path, value: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value), encoding="utf-8")
-    return path
 
 
 def properties(number: int, **more: Any) -> dict[str, Any]:

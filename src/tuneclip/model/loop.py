@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +176,6 @@ class Loop:
         save_checkpoint(self.folder / CHECKPOINT, self._model, self._optimizer, self.position)
         self._saved_at = time.monotonic()
         self._pause = max(self._config.checkpoint_seconds, (self._saved_at - began) / CHECKPOINT_SHARE)
-
-    def summary(self) -> dict[str, Any]:
-        """The position as plain values."""
-        return asdict(self.position)
 
 
 def batch_loss(model: Any, batch: Batch, loss: Any, *, autocast: Any) -> torch.Tensor:

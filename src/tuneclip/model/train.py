@@ -69,7 +69,8 @@ def train(options: Train, project: Project) -> Trained:
     dataset = open_dataset(options.dataset, project)
     loaded = load_model(options.model, project)
     plan = _plan(config, dataset, loaded)
-    _enter(folder, _resolved(plan, dataset, loaded), resume=options.resume)
+    resolved = _resolved(plan, dataset, loaded)
+    _enter(folder, resolved, resume=options.resume)
     validation = validate.Validation(dataset)
     encoder = Encoder(loaded, plan.device)
     loop = Loop(loaded, plan, folder, lambda: validation.scores(encoder))
@@ -83,7 +84,7 @@ def train(options: Train, project: Project) -> Trained:
         raise
     load_weights(folder / BEST, loaded.model)
     trained = _result(options.to, target, loop, tuple(validation.intervals(encoder, options.to)))
-    _publish(target, loaded, trained, _resolved(plan, dataset, loaded))
+    _publish(target, loaded, trained, resolved)
     for leftover in (CHECKPOINT, BEST):
         (folder / leftover).unlink(missing_ok=True)
     return trained
