@@ -53,6 +53,21 @@ class _Verbs(click.Group):
             formatter.write_dl([(verb.name, verb.summary) for verb in VERBS.values()])
 
 
+class _NumberOrWord(click.ParamType[Any]):
+    """A whole number or one of a few words, like `auto`."""
+
+    name = "number"
+
+    def __init__(self, words: tuple[str, ...]):
+        self._words = words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "|".join(["N", *self._words])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        return value if value in self._words else click.INT.convert(value, param, ctx)
+
+
 def command(verb: Verb) -> click.Command:
     """The click command of a verb."""
     hints = typing.get_type_hints(verb.settings)
@@ -100,8 +115,11 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
 
 def _click_type(hint: Any) -> tuple[click.ParamType[Any], bool]:
     """The click type of a field's annotation, and whether the option may be given several times."""
-    if isinstance(hint, types.UnionType):
-        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        if int in parts and len(parts) > 1:
+            return _NumberOrWord(typing.get_args(parts[-1])), False
+        hint = parts[0]
     origin = typing.get_origin(hint)
     if origin is tuple:
         return _click_type(typing.get_args(hint)[0])[0], True

@@ -7,7 +7,9 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-Recipe = Literal["full"]
+Recipe = Literal["full", "lora", "blocks", "head", "auto"]
+BatchSize = int | Literal["auto"]
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 T = TypeVar("T")
 
 
@@ -135,10 +137,21 @@ class Train:
     dataset: str = argument("Dataset to learn from: its name or its folder.")
     model: str = option("Model to start from: `starter`, a model of the project, a folder, or a Hub id.")
     to: str = option("Name of the new model.")
-    recipe: Recipe = option("What is trained: `full` moves every weight of both towers.", default="full")
+    recipe: Recipe | None = option("What moves; `auto` tries them on your data; wins over the config.", default=None)
     config: Path | None = option("Training config, JSON or TOML; `{}` keeps all defaults.", default=None)
-    batch_size: int | None = option("Pictures in a step; wins over the config.", default=None)
+    batch_size: BatchSize | None = option("Pictures in a step, or `auto`; wins over the config.", default=None)
     resume: bool = option("Go on with the interrupted run of this name.", default=False)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Options of `tuneclip estimate`."""
+
+    dataset: str = argument("Dataset to learn from: its name or its folder.")
+    model: str = option("Model to start from: `starter`, a model of the project, a folder, or a Hub id.")
+    recipe: Recipe | None = option("What moves; wins over the config.", default=None)
+    config: Path | None = option("Training config, JSON or TOML; `{}` keeps all defaults.", default=None)
+    batch_size: BatchSize | None = option("Pictures in a step, or `auto`; wins over the config.", default=None)
 
 
 @dataclass(frozen=True)
@@ -188,7 +201,12 @@ class TrainingConfig:
 
     model_name: str | None = option("Base model; `--model` wins.", default=None)
     embeddings_size: int | None = option("Checked against the model's embedding dimension.", default=None)
-    batch_size: int | None = option("Pictures in a step.", default=None)
+    recipe: Recipe = option(
+        "What moves: `full` both towers, `lora` low-rank additions, `blocks` the last blocks, `head` the projections.",
+        default="full",
+    )
+    batch_size: BatchSize | None = option("Pictures in a step; `auto` takes what fits.", default=None)
+    micro_batch_size: int | None = option("Pictures in memory at once; the gradient stays the batch's.", default=None)
     num_epochs: int = option("Passes over the training pictures.", default=6)
     early_stopping: bool = option("Stop when validation recall no longer rises.", default=True)
     early_stopping_epochs: int = option("Epochs without a rise before stopping.", default=3)
@@ -198,7 +216,21 @@ class TrainingConfig:
     weight_decay: float = option("AdamW's weight decay on matrices (gains and biases have none).", default=0.1)
     warmup: float = option("Share of the steps over which the learning rate rises.", default=0.1)
     gradient_clip: float = option("Largest norm of the gradient.", default=1.0)
+    lora_rank: int = option("`lora`: rank of the additions to q, k and v.", default=2)
+    lora_alpha: float = option("`lora`: the additions are scaled by alpha / rank.", default=1.0)
+    lora_dropout: float = option("`lora`: dropout before the additions.", default=0.25)
+    blocks: int = option("`blocks`: how many of the last blocks of each tower move.", default=2)
+    views: int = option("`blocks` and `head`: varied views kept of each picture.", default=4)
+    head_penalty: float = option("`head`: pull of the projections towards the base's.", default=1.0)
+    distillation: float = option("Weight of staying near the base's embeddings.", default=0.0)
+    avoid_twins: bool = option("Batches without two pictures of the same caption, where that can be.", default=True)
+    hard_negatives: float = option("Share of a batch that is mined for being alike.", default=0.0)
+    interpolate: bool = option("Afterwards seek the best mixture of base and tuned weights.", default=True)
+    probe: str | None = option("Dataset on which forgetting is measured.", default=None)
     augment: bool = option("Vary the pictures on the fly.", default=True)
-    precision: Literal["auto", "fp32", "bf16"] = option("Arithmetic of the step; weights stay fp32.", default="auto")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "Arithmetic of the step; weights stay fp32.", default="auto"
+    )
+    trackers: tuple[Tracker, ...] = option("Where else the figures go.", default=())
     seed: int = option("Seed of order, augmentation and dropout.", default=0)
     checkpoint_seconds: float = option("Time between two checkpoints within an epoch.", default=60.0)

@@ -34,14 +34,14 @@ def test_an_epoch_begun_in_the_middle_gives_the_same_batches(small_dataset: Path
     assert len(rest) == len(whole) - 3
     for late, early in zip(rest, whole[3:], strict=True):
         assert late.captions == early.captions
-        assert torch.equal(late.pixels, early.pixels)
-        assert torch.equal(late.tokens["input_ids"], early.tokens["input_ids"])
+        assert torch.equal(late.picture_inputs, early.picture_inputs)
+        assert torch.equal(late.text_inputs["input_ids"], early.text_inputs["input_ids"])
 
 
 def test_texts_are_cut_to_the_longest_of_the_batch(small_dataset: Path, tiny_model: Path) -> None:
     dataset, loaded = open_dataset(small_dataset), load_model(tiny_model)
     batch = next(Feed(dataset, dataset.split("train"), loaded, seed=0, augment=False).epoch(1, 8))
-    assert batch.tokens["attention_mask"].sum(1).max() == batch.tokens["input_ids"].shape[1] < loaded.context
+    assert batch.text_inputs["attention_mask"].sum(1).max() == batch.text_inputs["input_ids"].shape[1] < loaded.context
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])

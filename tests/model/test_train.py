@@ -1,5 +1,6 @@
 """Training: the right loss and gradient, the best epoch, resuming to the same result, clear refusals."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -19,10 +20,11 @@ from transformers import AutoTokenizer, CLIPModel
 import tuneclip
 from tuneclip.data.load import open_dataset
 from tuneclip.errors import TuneclipError
-from tuneclip.model.batches import Feed
-from tuneclip.model.loop import batch_loss
-from tuneclip.model.losses import LOSSES
+from tuneclip.model.adapt import Normalise, adapt
 from tuneclip.model.open import load_model
+from tuneclip.model.plan import make_plan
+from tuneclip.model.step import backward
+from tuneclip.settings import TrainingConfig
 
 CONFIG = {"num_epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "early_stopping": False, "precision": "fp32"}
 
@@ -55,9 +57,11 @@ def test_loss_and_gradient_are_those_of_a_plain_reference_step(
     loaded = load_model(request.getfixturevalue(base) if base == "tiny_model" else base)
     dataset = open_dataset(small_dataset)
     distinct = dataset.records[:12]
-    batch = next(Feed(dataset, distinct, loaded, seed=0, augment=False).epoch(1, 12))
-    loss = batch_loss(loaded.model, batch, LOSSES["softmax"], autocast=nullcontext())
-    loss.backward()
+    config = TrainingConfig(batch_size=12, augment=False, precision="fp32")
+    plan = make_plan(config, dataset, loaded)
+    adaptation = adapt(loaded, dataclasses.replace(dataset, records=distinct), plan)
+    batch = next(adaptation.batches.epoch(1, 12))
+    loss = backward(adaptation, batch, autocast=nullcontext()).loss
 
     reference = CLIPModel.from_pretrained(loaded.path, dtype=torch.float32)
     by_picture = {record.picture: record for record in distinct}
@@ -66,9 +70,11 @@ def test_loss_and_gradient_are_those_of_a_plain_reference_step(
     ]
     tokenizer = AutoTokenizer.from_pretrained(loaded.path)
     tokens = tokenizer(chosen, padding="max_length", max_length=loaded.context, truncation=True, return_tensors="pt")
-    plain = reference(**tokens, pixel_values=batch.pixels, return_loss=True).loss
+    plain = reference(
+        **tokens, pixel_values=Normalise(loaded.preprocessing)(batch.picture_inputs), return_loss=True
+    ).loss
     plain.backward()
-    assert loss.item() == pytest.approx(plain.item(), abs=1e-5)
+    assert loss == pytest.approx(plain.item(), abs=1e-5)
     for (name, ours), theirs in zip(loaded.model.named_parameters(), reference.parameters(), strict=True):
         if theirs.grad is not None:
             torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")

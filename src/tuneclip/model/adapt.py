@@ -1,81 +1,79 @@
-"""What moves in training and how fast: parameter groups, learning rate, schedule and precision, fitted to the base."""
+"""What moves in a run: each recipe turns a model and a dataset into towers, batches and validation embeddings."""
 
-import math
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
+from tuneclip.data.load import Dataset
+from tuneclip.model.batches import Batches, Feed
+from tuneclip.model.encode import Encoder
 from tuneclip.model.open import Loaded
-from tuneclip.settings import TrainingConfig
-
-SIZES = ((30e6, 1e-4), (200e6, 5e-6), (math.inf, 3e-6))
-"""Peak learning rate by number of parameters, for bases that do not name their own: small ones, B/32 and B/16, larger.
-The larger two from FLYP (arXiv 2212.00638), the first from docs/experiments.md."""
-STEPS_PER_EPOCH = 25
-BATCH_SIZES = (128, 64, 32, 16)
-SHORT_SEQUENCE = 128
+from tuneclip.model.plan import Plan
+from tuneclip.model.preprocess import Preprocessing
+from tuneclip.model.validate import Embed
 
 
-def learning_rate(config: TrainingConfig, loaded: Loaded) -> float:
-    """The config's, else what the base's manifest names, else what its size asks for."""
-    if config.learning_rate is not None:
-        return config.learning_rate
-    named = loaded.manifest.get("fine_tuning", {}).get("learning_rate")
-    parameters = sum(p.numel() for p in loaded.model.parameters())
-    return float(named) if named else next(rate for limit, rate in SIZES if parameters < limit)
+@dataclass(frozen=True)
+class Towers:
+    """Both towers as functions of a batch's inputs, from where the recipe's moving part begins."""
+
+    pictures: Callable[[torch.Tensor], torch.Tensor]
+    """A batch's `picture_inputs`, on the model's device, to (batch, dim) embeddings of any length."""
+    texts: Callable[[dict[str, torch.Tensor]], torch.Tensor]
+    """A batch's `text_inputs`, on the model's device, to (batch, dim) embeddings of any length."""
 
 
-def batch_size(config: TrainingConfig, records: int) -> int:
-    """The config's, else the largest usual one that leaves some 25 steps in an epoch; at most all records."""
-    fitting = next((size for size in BATCH_SIZES if size * STEPS_PER_EPOCH <= records), BATCH_SIZES[-1])
-    return min(config.batch_size or fitting, records)
+@dataclass(frozen=True)
+class Adaptation:
+    """A model made ready to be trained; what of it moves is what has `requires_grad`."""
+
+    loaded: Loaded
+    towers: Towers
+    batches: Batches
+    embed: Embed
+    """Pictures and texts to unit vectors with the weights of now: for validation."""
+    finish: Callable[[], None]
+    """Leaves `loaded.model` as a plain model of its family that can be saved."""
+    anchor: Towers | None = None
+    """The base's own towers, at rest, where distillation pulls towards them."""
+    penalty: Callable[[], torch.Tensor] | None = None
+    """A scalar that is added to the loss."""
 
 
-def optimizer(model: torch.nn.Module, config: TrainingConfig, rate: float) -> torch.optim.AdamW:
-    """AdamW over all parameters; gains, biases, the class token and the temperature have no weight decay."""
-    decayed: list[torch.nn.Parameter] = []
-    plain: list[torch.nn.Parameter] = []
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            (decayed if parameter.ndim >= 2 else plain).append(parameter)
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=config.betas, eps=config.eps)
+def adapt(loaded: Loaded, dataset: Dataset, plan: Plan) -> Adaptation:
+    """The recipe of the plan, applied."""
+    return RECIPES[plan.config.recipe](loaded, dataset, plan)
 
 
-def rate_at(step: int, total: int, *, peak: float, warmup: float) -> float:
-    """The learning rate of step `step` of `total`: linear warm-up over a share of the steps, then a cosine to zero."""
-    rising = max(1, round(total * warmup))
-    if step < rising:
-        return peak * (step + 1) / rising
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
+def full(loaded: Loaded, dataset: Dataset, plan: Plan) -> Adaptation:
+    """Every weight of both towers moves (FLYP, arXiv 2212.00638)."""
+    model = loaded.model.to(torch.device(plan.device))
+    encoder = Encoder(loaded, plan.device)
+    pixels = Normalise(loaded.preprocessing)
+    towers = Towers(
+        pictures=lambda inputs: model.get_image_features(pixel_values=pixels(inputs)).pooler_output,
+        texts=lambda inputs: model.get_text_features(**inputs).pooler_output,
+    )
+    return Adaptation(
+        loaded,
+        towers,
+        batches=Feed(dataset, dataset.split("train"), loaded, seed=plan.config.seed, augment=plan.config.augment),
+        embed=lambda pictures, texts: (encoder.pictures(pictures), encoder.texts(texts)),
+        finish=lambda: None,
+    )
 
 
-def precision(config: TrainingConfig, device: torch.device) -> str:
-    """The arithmetic of a step, "bf16" or "fp32": the config's, else bf16 where the hardware multiplies it.
+class Normalise:
+    """The checkpoint's own normalisation, on the model's device."""
 
-    On processors without it autocast is several times slower than fp32 (docs/experiments.md).
-    """
-    if config.precision != "auto":
-        return config.precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    able = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
+    def __init__(self, preprocessing: Preprocessing):
+        self._preprocessing = preprocessing
 
-
-def choose_attention(model: Any, device: str) -> None:
-    """Plain attention on processors for short sequences, where torch's fused one is slower; the numbers are the same.
-
-    Measured on two cores: a training step of the starter (65 patches) is 1.3 times as fast (docs/experiments.md).
-    Longer sequences keep the fused one, which does not hold the (patches, patches) matrices for the backward pass.
-    """
-    vision = model.config.vision_config
-    patches = (vision.image_size // vision.patch_size) ** 2
-    if device == "cpu" and patches <= SHORT_SEQUENCE:
-        model.set_attn_implementation("eager")
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(batch, height, width, 3) uint8 to (batch, 3, height, width) float32."""
+        slope, offset = (torch.from_numpy(values).to(pixels.device) for values in self._preprocessing.slope_and_offset)
+        return (pixels * slope - offset).permute(0, 3, 1, 2).contiguous()
 
 
-def autocast(kind: str, device: torch.device) -> AbstractContextManager[Any]:
-    """The context in which the towers run; weights and loss stay fp32."""
-    return torch.autocast(device.type, torch.bfloat16) if kind == "bf16" else nullcontext()
+RECIPES: dict[str, Callable[[Loaded, Dataset, Plan], Adaptation]] = {"full": full}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,12 +26,20 @@ WORKERS = 2
 class Batch:
     """One step's input; `pictures` and `captions` are the keys that say what belongs together."""
 
-    pixels: torch.Tensor
-    """(batch, 3, height, width) float32."""
-    tokens: Any
-    """Token ids and mask, (batch, longest text of the batch)."""
+    picture_inputs: torch.Tensor
+    """(batch, …) what the picture tower takes: (batch, height, width, 3) uint8 pixels, or kept activations."""
+    text_inputs: dict[str, torch.Tensor]
+    """What the text tower takes, each (batch, …): token ids and mask to the longest text, or kept activations."""
     pictures: tuple[str, ...]
     captions: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def part(self, rows: slice) -> "Batch":
+        """Some of the batch's pairs; nothing is copied."""
+        texts = {name: values[rows] for name, values in self.text_inputs.items()}
+        return Batch(self.picture_inputs[rows], texts, self.pictures[rows], self.captions[rows])
 
 
 def batches_per_epoch(records: int, batch_size: int) -> int:
@@ -43,6 +51,17 @@ def epoch_order(records: int, batch_size: int, *, seed: int, epoch: int) -> list
     """The epoch's batches as indices into the records."""
     order = np.random.default_rng((seed, epoch)).permutation(records)
     return list(np.array_split(order, batches_per_epoch(records, batch_size)))
+
+
+class Batches(Protocol):
+    """Where a run's batches come from."""
+
+    def epoch(self, epoch: int, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on; the same ones whenever they are asked for.
+
+        The last batch is never of one picture; a batch's rows are of this process (all of them where it is alone).
+        """
+        ...
 
 
 class Feed:
@@ -78,7 +97,7 @@ class Feed:
         captions = [self._caption(int(i), epoch) for i in chosen]
         pictures = tuple(self._records[int(i)].picture for i in chosen)
         keys = tuple(caption_key(caption) for caption in captions)
-        return Batch(pixels, tokenize(self._loaded, captions), pictures, keys)
+        return Batch(pixels, dict(tokenize(self._loaded, captions)), pictures, keys)
 
     def _caption(self, index: int, epoch: int) -> str:
         captions = self._records[index].captions
@@ -90,5 +109,4 @@ class Feed:
         if self._augment:
             random = np.random.default_rng((self._seed, epoch, index, 1))
             picture = vary(picture, random, mirror=self._mirror[index], working_edge=self._working_edge)
-        preprocessing = self._loaded.preprocessing
-        return preprocessing.normalise(preprocessing.resize(picture))
+        return self._loaded.preprocessing.resize(picture)

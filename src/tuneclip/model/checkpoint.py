@@ -35,7 +35,7 @@ class Position:
 
 def save_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
     """Replace the checkpoint at `path`; a kill leaves the old one or the new one."""
-    tensors = {f"weight/{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors: dict[str, torch.Tensor] = {f"weight/{name}": weight for name, weight in moving(model).items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"moment/{number}/{key}": state[key] for key in MOMENTS}
     tensors["generator"] = torch.get_rng_state()
@@ -53,9 +53,7 @@ def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.O
         raise TuneclipError(
             f"the checkpoint cannot be read: {error}", where=path, hint="remove it and train anew"
         ) from error
-    model.load_state_dict(
-        {name.removeprefix("weight/"): t for name, t in tensors.items() if name.startswith("weight/")}
-    )
+    _put(model, {name.removeprefix("weight/"): t for name, t in tensors.items() if name.startswith("weight/")})
     states: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         if name.startswith("moment/"):
@@ -66,14 +64,28 @@ def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.O
     return position
 
 
+def moving(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters that training changes, by name: what a checkpoint has to hold."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
 def save_weights(path: Path, model: torch.nn.Module) -> None:
-    """Replace the weights at `path`."""
-    flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    """Replace the moving weights at `path`."""
+    flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in moving(model).items()}
     write_bytes(path, save(flat))
 
 
 def load_weights(path: Path, model: torch.nn.Module) -> None:
-    """Put the weights at `path` into the model."""
+    """Put the moving weights at `path` into the model."""
     from safetensors.torch import load_file
 
-    model.load_state_dict(load_file(path))
+    _put(model, load_file(path))
+
+
+def _put(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    own = moving(model)
+    if own.keys() != weights.keys():
+        raise TuneclipError("the saved weights are of another recipe", hint="remove the run's folder and train anew")
+    with torch.no_grad():
+        for name, weight in own.items():
+            weight.copy_(weights[name])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from tuneclip.errors import TuneclipError
 from tuneclip.project import read_json, read_toml
-from tuneclip.settings import TrainingConfig
+from tuneclip.settings import BatchSize, Recipe, TrainingConfig
 
 _AT_LEAST = {
     "batch_size": 2,
@@ -21,7 +22,15 @@ _AT_LEAST = {
     "gradient_clip": 0,
     "eps": 0,
     "checkpoint_seconds": 0,
+    "micro_batch_size": 1,
+    "lora_rank": 1,
+    "lora_alpha": 0,
+    "blocks": 1,
+    "views": 1,
+    "head_penalty": 0,
+    "distillation": 0,
 }
+_AT_MOST = {"warmup": 1, "lora_dropout": 0.9, "hard_negatives": 0.9, "betas": 0.999999}
 
 
 def read_config(path: Path | None) -> TrainingConfig:
@@ -41,9 +50,13 @@ def read_config(path: Path | None) -> TrainingConfig:
     return TrainingConfig(**{key: _checked(key, value, hints[key], path) for key, value in values.items()})
 
 
-def merged(config: TrainingConfig, *, model: str, batch_size: int | None) -> TrainingConfig:
+def merged(
+    config: TrainingConfig, *, model: str, recipe: Recipe | None, batch_size: BatchSize | None
+) -> TrainingConfig:
     """The config with what was given as flags, which win."""
-    return dataclasses.replace(config, model_name=model, batch_size=batch_size or config.batch_size)
+    return dataclasses.replace(
+        config, model_name=model, recipe=recipe or config.recipe, batch_size=batch_size or config.batch_size
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -57,18 +70,21 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _checked(key: str, value: Any, hint: Any, path: Path) -> Any:
     """`value` if it is what `hint` says, numbers widened and lists made tuples."""
-    if isinstance(hint, types.UnionType):
-        if value is None:
-            return None
-        hint = typing.get_args(hint)[0]
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
+        if (value is None and len(kinds) < len(typing.get_args(hint))) or value in typing.get_args(kinds[-1]):
+            return value
+        hint = kinds[0]
     if typing.get_origin(hint) is tuple and isinstance(value, list):
         parts = typing.get_args(hint)
+        if parts[-1] is ...:
+            return tuple(_checked(key, part, parts[0], path) for part in value)
         if len(parts) == len(value):
             return tuple(_checked(key, part, kind, path) for part, kind in zip(value, parts, strict=True))
     if typing.get_origin(hint) is typing.Literal and value in typing.get_args(hint):
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is float and number and value >= _AT_LEAST.get(key, 0):
+    if hint is float and number and _AT_LEAST.get(key, 0) <= value <= _AT_MOST.get(key, math.inf):
         return float(value)
     if hint in (bool, str, int) and type(value) is hint and (hint is not int or value >= _AT_LEAST.get(key, 0)):
         return value
@@ -78,7 +94,11 @@ def _checked(key: str, value: Any, hint: Any, path: Path) -> Any:
 def _expectation(key: str, hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(typing.get_args(hint))}"
+    if typing.get_origin(hint) is tuple and typing.get_args(hint)[-1] is ...:
+        return f"a list of {_expectation(key, typing.get_args(hint)[0]).removeprefix('one of ')}"
     if typing.get_origin(hint) is tuple:
         return f"a list of {len(typing.get_args(hint))} numbers"
     name = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[hint]
-    return f"{name} of at least {_AT_LEAST[key]}" if key in _AT_LEAST else name
+    limits = [f"of at least {_AT_LEAST[key]}"] if key in _AT_LEAST else []
+    limits += [f"up to {_AT_MOST[key]}"] if key in _AT_MOST else []
+    return " ".join([name, *limits])

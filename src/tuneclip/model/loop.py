@@ -5,21 +5,21 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tuneclip.errors import TuneclipError
-from tuneclip.model import adapt
-from tuneclip.model.batches import Batch, Feed, batches_per_epoch
+from tuneclip.model import hyperparameters
+from tuneclip.model.adapt import Adaptation
+from tuneclip.model.batches import Batch
 from tuneclip.model.checkpoint import Position, load_checkpoint, save_checkpoint, save_weights
-from tuneclip.model.losses import LOSSES, MAX_LOGIT_SCALE, logits, positives
-from tuneclip.model.open import Loaded
+from tuneclip.model.losses import MAX_LOGIT_SCALE
+from tuneclip.model.plan import Plan
+from tuneclip.model.step import backward
 from tuneclip.progress import track
 from tuneclip.project import METRICS, write_text
-from tuneclip.settings import TrainingConfig
 
 logger = logging.getLogger("tuneclip")
 CHECKPOINT = "checkpoint.safetensors"
@@ -30,40 +30,17 @@ CHECKPOINT_SHARE = 0.02
 Validate = Callable[[], dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run is to do, resolved: nothing in it is left to be chosen."""
-
-    config: TrainingConfig
-    records: int
-    batch_size: int
-    learning_rate: float
-    precision: str
-    device: str
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer updates in an epoch."""
-        return batches_per_epoch(self.records, self.batch_size)
-
-    @property
-    def steps(self) -> int:
-        """Optimizer updates of the whole run, if it is not stopped early."""
-        return self.config.num_epochs * self.steps_per_epoch
-
-
 class Loop:
     """One run in one folder. `validate` returns scores by name, of which `mean_recall` chooses the best epoch."""
 
-    def __init__(self, loaded: Loaded, plan: Plan, folder: Path, validate: Validate):
+    def __init__(self, adaptation: Adaptation, plan: Plan, folder: Path, validate: Validate):
         self.plan, self.folder = plan, folder
         self._config, self._validate = plan.config, validate
         self._device = torch.device(plan.device)
-        self._model = loaded.model.to(self._device)
-        self._loss = LOSSES[loaded.family.loss]
-        self._optimizer = adapt.optimizer(self._model, plan.config, plan.learning_rate)
+        self._adaptation, self._model = adaptation, adaptation.loaded.model
+        self._optimizer = hyperparameters.optimizer(self._model, plan.config, plan.learning_rate)
         self.position = Position()
-        self._rows: list[str] = []
+        self._rows: list[dict[str, Any]] = []
         self._saved_at, self._pause = time.monotonic(), plan.config.checkpoint_seconds
 
     def resume(self) -> bool:
@@ -78,16 +55,16 @@ class Loop:
             if (self.folder / METRICS).is_file()
             else []
         )
-        self._rows = [line for line in lines if _belongs(line, done, self.position.epoch)]
+        self._rows = [row for row in map(_parsed, lines) if _belongs(row, done, self.position.epoch)]
         return True
 
-    def run(self, feed: Feed) -> None:
+    def run(self) -> None:
         """Train to the end or to the early stop; on Ctrl-C the checkpoint is written first."""
         started = time.monotonic() - self.position.seconds
         try:
             if not self.position.curve:
                 self._finish_epoch(0, {})
-            for epoch, batch in track(self._batches(feed), "training", self.plan.steps, completed=self._step_number()):
+            for epoch, batch in track(self._batches(), "training", self.plan.steps, completed=self._step_number()):
                 self._step(batch)
                 self.position.seconds = time.monotonic() - started
                 if self.position.batch == self.plan.steps_per_epoch:
@@ -98,10 +75,10 @@ class Loop:
             self._save()
             raise
 
-    def _batches(self, feed: Feed) -> Iterator[tuple[int, Batch]]:
+    def _batches(self) -> Iterator[tuple[int, Batch]]:
         while self.position.epoch < self._config.num_epochs and not self._stopped_early():
             epoch = self.position.epoch + 1
-            for batch in feed.epoch(epoch, self.plan.batch_size, start=self.position.batch):
+            for batch in self._adaptation.batches.epoch(epoch, self.plan.batch_size, start=self.position.batch):
                 yield epoch, batch
 
     def _stopped_early(self) -> bool:
@@ -113,37 +90,39 @@ class Loop:
 
     def _step(self, batch: Batch) -> None:
         number = self._step_number()
-        rate = adapt.rate_at(number, self.plan.steps, peak=self.plan.learning_rate, warmup=self._config.warmup)
+        rate = hyperparameters.rate_at(
+            number, self.plan.steps, peak=self.plan.learning_rate, warmup=self._config.warmup
+        )
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss(self._model, batch, self._loss, autocast=adapt.autocast(self.plan.precision, self._device))
-        value = loss.item()
-        if not math.isfinite(value):
+        stepped = backward(
+            self._adaptation, batch, autocast=hyperparameters.autocast(self.plan.precision, self._device)
+        )
+        if not math.isfinite(stepped.loss):
             raise TuneclipError(
-                f"the loss is {value} at step {number + 1}",
+                f"the loss is {stepped.loss} at step {number + 1}",
                 where=self.folder,
                 hint="lower learning_rate in the config and train anew",
             )
-        loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._config.gradient_clip)
         self._optimizer.step()
         scale = self._model.get_parameter("logit_scale")
         with torch.no_grad():
             scale.clamp_(max=math.log(MAX_LOGIT_SCALE))
         self.position.batch += 1
-        self.position.epoch_losses.append(value)
+        self.position.epoch_losses.append(stepped.loss)
         self._note(
             {
                 "kind": "step",
                 "step": number + 1,
                 "epoch": self.position.epoch + 1,
-                "loss": value,
+                "loss": stepped.loss,
                 "learning_rate": rate,
                 "temperature": scale.exp().item(),
                 "gradient_norm": norm.item(),
-                "chance": math.log(len(batch.pictures)),
+                "chance": math.log(len(batch)),
             }
         )
 
@@ -168,33 +147,30 @@ class Loop:
         logger.info(_epoch_line(row, self._config.num_epochs, better=better))
 
     def _note(self, row: dict[str, Any]) -> None:
-        self._rows.append(json.dumps(row))
+        self._rows.append(row)
 
     def _save(self) -> None:
         began = time.monotonic()
-        write_text(self.folder / METRICS, "".join(row + "\n" for row in self._rows))
+        write_text(self.folder / METRICS, "".join(json.dumps(row) + "\n" for row in self._rows))
         save_checkpoint(self.folder / CHECKPOINT, self._model, self._optimizer, self.position)
         self._saved_at = time.monotonic()
         self._pause = max(self._config.checkpoint_seconds, (self._saved_at - began) / CHECKPOINT_SHARE)
 
 
-def batch_loss(model: Any, batch: Batch, loss: Any, *, autocast: Any) -> torch.Tensor:
-    """The contrastive loss of one batch, a scalar in float32, on the model's device."""
-    device = model.get_parameter("logit_scale").device
-    with autocast:
-        pictures = model.get_image_features(pixel_values=batch.pixels.to(device)).pooler_output
-        texts = model.get_text_features(**batch.tokens.to(device)).pooler_output
-    value: torch.Tensor = loss(logits(model, pictures, texts), positives(batch.pictures, batch.captions).to(device))
-    return value
-
-
-def _belongs(line: str, steps: int, epochs: int) -> bool:
-    """Whether a line of the metrics was written before the checkpoint; the rest will be written again."""
+def _parsed(line: str) -> dict[str, Any]:
+    """A line of the metrics; empty where a kill tore it."""
     try:
         row = json.loads(line)
     except json.JSONDecodeError:
-        return False
-    return bool(row["step"] <= steps if row["kind"] == "step" else row["epoch"] <= epochs)
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _belongs(row: dict[str, Any], steps: int, epochs: int) -> bool:
+    """Whether a row was written before the checkpoint; the others will be written again."""
+    if row.get("kind") == "step":
+        return bool(row["step"] <= steps)
+    return bool(row) and bool(row["epoch"] <= epochs)
 
 
 def _epoch_line(row: dict[str, Any], epochs: int, *, better: bool) -> str:

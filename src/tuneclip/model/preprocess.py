@@ -50,10 +50,16 @@ class Preprocessing:
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(height, width, 3) uint8 to (3, height, width) float32 with the checkpoint's mean and deviation."""
-        slope = (self.scale / np.asarray(self.std)).astype(np.float32)
-        offset = (np.asarray(self.mean) / np.asarray(self.std)).astype(np.float32)
+        slope, offset = self.slope_and_offset
         values: npt.NDArray[np.float32] = (pixels * slope - offset).astype(np.float32)
         return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+    @property
+    def slope_and_offset(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """(3,) each: a uint8 value times slope minus offset is the normalised value of its channel."""
+        slope = (self.scale / np.asarray(self.std)).astype(np.float32)
+        offset = (np.asarray(self.mean) / np.asarray(self.std)).astype(np.float32)
+        return slope, offset
 
 
 def _centre(pixels: npt.NDArray[np.uint8], crop: tuple[int, int]) -> npt.NDArray[np.uint8]:

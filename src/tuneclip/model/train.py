@@ -1,35 +1,31 @@
 """The verb `train`: fine-tune a model on a dataset, keep the best epoch by validation recall, and say how it went."""
 
 import dataclasses
-import hashlib
 import logging
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneclip import __version__
-from tuneclip.data.load import Dataset, open_dataset
+from tuneclip.data.load import open_dataset
 from tuneclip.errors import TuneclipError
-from tuneclip.model import adapt, validate
-from tuneclip.model.batches import Feed
+from tuneclip.model import validate
+from tuneclip.model.adapt import adapt
 from tuneclip.model.checkpoint import load_weights
 from tuneclip.model.config import merged, read_config
-from tuneclip.model.encode import Encoder, best_device
-from tuneclip.model.loop import BEST, CHECKPOINT, Loop, Plan
-from tuneclip.model.open import Loaded, fingerprint, load_model
-from tuneclip.project import METADATA, MODEL_MANIFEST, Project, building, checked_name, read_json, write_json
+from tuneclip.model.loop import BEST, CHECKPOINT, Loop
+from tuneclip.model.open import load_model
+from tuneclip.model.plan import make_plan, resolved
+from tuneclip.model.publish import publish
+from tuneclip.project import MODEL_MANIFEST, Project, checked_name, read_json, write_json
 from tuneclip.records import Finding, Score
-from tuneclip.settings import Train, TrainingConfig
+from tuneclip.settings import Train
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 logger = logging.getLogger("tuneclip")
 SETTINGS = "settings.json"
-MADE_HERE = {MODEL_MANIFEST, "config.json", "README.md"}
-"""What a base's folder may hold that its tuned model does not inherit as it is."""
 
 
 @dataclass(frozen=True)
@@ -65,84 +61,35 @@ def train(options: Train, project: Project) -> Trained:
     target, folder = project.new("models", options.to), project.run(checked_name(options.to))
     if target.exists():
         return _finished(options, target)
-    config = merged(read_config(options.config), model=options.model, batch_size=options.batch_size)
+    config = merged(
+        read_config(options.config), model=options.model, recipe=options.recipe, batch_size=options.batch_size
+    )
     dataset = open_dataset(options.dataset, project)
     loaded = load_model(options.model, project)
-    plan = _plan(config, dataset, loaded)
-    resolved = _resolved(plan, dataset, loaded)
-    _enter(folder, resolved, resume=options.resume)
+    plan = make_plan(config, dataset, loaded)
+    settled = resolved(plan, dataset, loaded)
+    _enter(folder, settled, resume=options.resume)
+    adaptation = adapt(loaded, dataset, plan)
     validation = validate.Validation(dataset)
-    encoder = Encoder(loaded, plan.device)
-    loop = Loop(loaded, plan, folder, lambda: validation.scores(encoder))
+    loop = Loop(adaptation, plan, folder, lambda: validation.scores(adaptation.embed))
     if loop.resume():
         logger.info("resuming after epoch %d, batch %d", loop.position.epoch, loop.position.batch)
-    feed = Feed(dataset, dataset.split("train"), loaded, seed=config.seed, augment=config.augment)
     try:
-        loop.run(feed)
+        loop.run()
     except KeyboardInterrupt:
         logger.info("stopped; the same command with --resume goes on from here")
         raise
     load_weights(folder / BEST, loaded.model)
-    trained = _result(options.to, target, loop, tuple(validation.intervals(encoder, options.to)))
-    _publish(target, loaded, trained, resolved)
+    scores = tuple(validation.intervals(adaptation.embed, options.to))
+    adaptation.finish()
+    trained = _result(options.to, target, loop, scores)
+    publish(target, loaded, dataclasses.asdict(trained), settled)
     for leftover in (CHECKPOINT, BEST):
         (folder / leftover).unlink(missing_ok=True)
     return trained
 
 
-def _plan(config: TrainingConfig, dataset: Dataset, loaded: Loaded) -> Plan:
-    import torch
-
-    records = len(dataset.split("train"))
-    if records < 2:
-        raise TuneclipError(
-            f"{records} pictures to learn from", where=dataset.path, expected="at least 2 in the train split"
-        )
-    if config.embeddings_size not in (None, loaded.dimension):
-        raise TuneclipError(
-            f"embeddings_size is {config.embeddings_size}",
-            where=loaded.name,
-            expected=f"{loaded.dimension}, as this model has",
-        )
-    device = best_device()
-    adapt.choose_attention(loaded.model, device)
-    size = adapt.batch_size(config, records)
-    plan = Plan(
-        config,
-        records,
-        size,
-        adapt.learning_rate(config, loaded),
-        adapt.precision(config, torch.device(device)),
-        device,
-    )
-    logger.info(
-        "training %s on %d pictures: %d epochs of %d steps, batch %d, learning rate %g, %s on %s",
-        loaded.name, records, config.num_epochs, plan.steps_per_epoch, size, plan.learning_rate, plan.precision, device,
-    )  # fmt: skip
-    return plan
-
-
-def _resolved(plan: Plan, dataset: Dataset, loaded: Loaded) -> dict[str, Any]:
-    """All that decides the run's result, as plain JSON values."""
-    values = dataclasses.asdict(plan.config)
-    values |= {"batch_size": plan.batch_size, "learning_rate": plan.learning_rate, "precision": plan.precision}
-    values["betas"] = list(plan.config.betas)
-    return {
-        "recipe": "full",
-        "config": values,
-        "device": plan.device,
-        "dataset": {"name": dataset.name, "fingerprint": _dataset_fingerprint(dataset)},
-        "base": {"name": loaded.name, "fingerprint": fingerprint(loaded.path)},
-    }
-
-
-def _dataset_fingerprint(dataset: Dataset) -> str:
-    path = dataset.path / METADATA
-    content = path.read_bytes() if path.is_file() else repr(dataset.records).encode()
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _enter(folder: Path, resolved: dict[str, Any], *, resume: bool) -> None:
+def _enter(folder: Path, settled: dict[str, Any], *, resume: bool) -> None:
     """Make the run's folder, or go into that of an interrupted run if it is the same run."""
     interrupted = (folder / CHECKPOINT).is_file()
     if interrupted and not resume:
@@ -151,7 +98,7 @@ def _enter(folder: Path, resolved: dict[str, Any], *, resume: bool) -> None:
         )
     if interrupted:
         before = read_json(folder / SETTINGS)
-        for key, value in resolved.items():
+        for key, value in settled.items():
             if before.get(key) != value:
                 raise TuneclipError(
                     f"the interrupted run had another {key}: {_changed(before.get(key), value)}",
@@ -160,7 +107,7 @@ def _enter(folder: Path, resolved: dict[str, Any], *, resume: bool) -> None:
                 )
         return
     shutil.rmtree(folder, ignore_errors=True)
-    write_json(folder / SETTINGS, resolved)
+    write_json(folder / SETTINGS, settled)
 
 
 def _changed(before: Any, now: Any) -> str:
@@ -194,30 +141,6 @@ def _result(name: str, target: Path, loop: Loop, scores: tuple[Score, ...]) -> T
         scores,
         tuple(findings),
     )
-
-
-def _publish(target: Path, loaded: Loaded, trained: Trained, resolved: dict[str, Any]) -> None:
-    """Write the model in transformers' layout beside its place, then rename it."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    with building(target) as folder:
-        for path in loaded.path.iterdir():
-            if path.is_file() and path.suffix != ".safetensors" and path.name not in MADE_HERE:
-                shutil.copy(path, folder / path.name)
-        loaded.model.cpu().save_pretrained(folder)
-        base = resolved["base"]
-        manifest = {
-            "name": trained.model,
-            "fingerprint": fingerprint(folder),
-            "tuneclip": __version__,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "lineage": [*loaded.manifest.get("lineage", []), base],
-            "fine_tuning": loaded.manifest.get("fine_tuning", {}),
-            **resolved,
-            "trained": dataclasses.asdict(trained),
-        }
-        write_json(folder / MODEL_MANIFEST, manifest)
 
 
 def _finished(options: Train, target: Path) -> Trained:

@@ -102,8 +102,8 @@ def _devices() -> tuple[tuple[str, ...], str, str]:
     try:
         import torch
 
-        from tuneclip.model.adapt import precision
         from tuneclip.model.encode import best_device
+        from tuneclip.model.hyperparameters import precision
         from tuneclip.settings import TrainingConfig
     except ImportError as error:
         return (f"none: {error}",), "nothing", platform.machine()
