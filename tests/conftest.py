@@ -1,5 +1,6 @@
 """Tiny real things that every room tests with."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,29 @@ def save_tokenizer(folder: Path, context: int = 24) -> int:
     return tokenizer.get_vocab_size()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's cache is a folder of the test session."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.delenv("TUNECLIP_ENCODER", raising=False)
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny random CLIPModel, its tokenizer and processor, as transformers saves them."""
-    return save_tiny(tmp_path_factory.mktemp("models") / "tiny", "clip")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, own_cache: Path) -> Path:
+    """A folder with a tiny random CLIPModel, its tokenizer and processor, as transformers saves them.
+
+    Its fast encoder lies in the session's cache, where copies of the model find it too.
+    """
+    from tuneclip.model.open import load_model
+    from tuneclip.model.ready import make_ready
+    from tuneclip.project import Project
+
+    folder = save_tiny(tmp_path_factory.mktemp("models") / "tiny", "clip")
+    assert make_ready(load_model(folder), Project(tmp_path_factory.mktemp("nowhere")))
+    return folder
 
 
 @pytest.fixture(scope="session")

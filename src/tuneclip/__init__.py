@@ -20,7 +20,7 @@ _HOMES = {
     **dict.fromkeys(("Record", "Hit", "Score", "Difference", "Finding"), "tuneclip.records"),
 }
 _VERBS = {"caption", "check", "demo", "import_dataset", "sample", "augment", "train", "compare", "index", "search"}
-_VERBS |= {"doctor", "download"}
+_VERBS |= {"doctor", "download", "estimate"}
 __all__ = [
     "Difference",
     "Finding",
@@ -36,6 +36,7 @@ __all__ = [
     "demo",
     "doctor",
     "download",
+    "estimate",
     "import_dataset",
     "index",
     "open_collection",

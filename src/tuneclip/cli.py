@@ -14,6 +14,7 @@ import click
 
 from tuneclip import __version__
 from tuneclip.errors import TuneclipError, explain_os_error
+from tuneclip.progress import speaks
 from tuneclip.project import Project
 from tuneclip.verbs import VERBS, Verb
 
@@ -131,6 +132,8 @@ def _click_type(hint: Any) -> tuple[click.ParamType[Any], bool]:
 
 def _run(verb: Verb, *, project: Path, as_json: bool, **options: Any) -> None:
     result = verb.run(verb.settings(**options), Project(project))
+    if not speaks():
+        return
     if as_json:
         print(json.dumps(dataclasses.asdict(result), ensure_ascii=False, default=str, allow_nan=False))
         return
@@ -162,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 0 done, 1 could not, 2 wrong usage, 130 stopped by the user."""
     arguments = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("tuneclip").setLevel(logging.INFO)
+    logging.getLogger("tuneclip").setLevel(logging.INFO if speaks() else logging.WARNING)
     try:
         program.main(arguments, prog_name="tuneclip", standalone_mode=True, default_map=_project_defaults(arguments))
     except TuneclipError as error:

@@ -20,6 +20,10 @@ DATASET_MANIFEST = "dataset.json"
 MODEL_MANIFEST = "tuneclip.json"
 REPORT = "report.html"
 METRICS = "metrics.jsonl"
+GRAPHS = "onnx"
+ENCODER = "encoder.json"
+EMBEDDED = "embedded.npy"
+MINED = "mined.safetensors"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Project:
     def run(self, name: str) -> Path:
         """The folder of a run: checkpoints, metrics, report."""
         return self.root / "runs" / checked_name(name)
+
+    @property
+    def kept(self) -> Path:
+        """What runs compute once and read again, in files named by all that decides them."""
+        return self.root / "runs" / ".kept"
 
     @property
     def vectors(self) -> Path:
@@ -66,6 +75,11 @@ class Project:
     def _find(self, kind: str, name: str) -> Path:
         inside = self.root / kind / name
         return inside if inside.exists() or not Path(name).exists() else Path(name)
+
+
+def user_cache() -> Path:
+    """Where this user's programs keep what they can make again (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuneclip"
 
 
 def checked_name(name: str) -> str:

@@ -135,8 +135,11 @@ class Train:
     """Options of `tuneclip train`."""
 
     dataset: str = argument("Dataset to learn from: its name or its folder.")
-    model: str = option("Model to start from: `starter`, a model of the project, a folder, or a Hub id.")
     to: str = option("Name of the new model.")
+    model: str | None = option(
+        "Model to start from: `starter`, a model of the project, a folder, or a Hub id (default: the config's).",
+        default=None,
+    )
     recipe: Recipe | None = option("What moves; `auto` tries them on your data; wins over the config.", default=None)
     config: Path | None = option("Training config, JSON or TOML; `{}` keeps all defaults.", default=None)
     batch_size: BatchSize | None = option("Pictures in a step, or `auto`; wins over the config.", default=None)
@@ -148,7 +151,10 @@ class Estimate:
     """Options of `tuneclip estimate`."""
 
     dataset: str = argument("Dataset to learn from: its name or its folder.")
-    model: str = option("Model to start from: `starter`, a model of the project, a folder, or a Hub id.")
+    model: str | None = option(
+        "Model to start from: `starter`, a model of the project, a folder, or a Hub id (default: the config's).",
+        default=None,
+    )
     recipe: Recipe | None = option("What moves; wins over the config.", default=None)
     config: Path | None = option("Training config, JSON or TOML; `{}` keeps all defaults.", default=None)
     batch_size: BatchSize | None = option("Pictures in a step, or `auto`; wins over the config.", default=None)

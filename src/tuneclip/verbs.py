@@ -72,6 +72,13 @@ VERBS = {
             settings.Download,
             "Fetch the pictures that records name by link.",
         ),
+        Verb(
+            "estimate",
+            "tuneclip.model.estimate",
+            "estimate",
+            settings.Estimate,
+            "Say what a training takes here, time and memory, by trying a few of its steps.",
+        ),
         Verb("train", "tuneclip.model.train", "train", settings.Train, "Fine-tune a model on a dataset."),
         Verb(
             "compare",

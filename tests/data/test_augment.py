@@ -69,7 +69,7 @@ def test_one_pixel_is_no_problem() -> None:
 def test_a_flat_background_fills_the_corners_with_its_colour() -> None:
     drawing = Image.new("RGB", (80, 60), (240, 230, 120))
     drawing.paste((10, 10, 10), (30, 55, 50, 59))  # a stroke near the rim, which a reflection would double
-    turned = _rotated(drawing, 9.0)
+    turned = _rotated(drawing, 9.0, (0, 0, 80, 60))
     dark = (np.asarray(turned).max(axis=2) < 60).sum()
     assert 60 < dark <= 80
     assert turned.getpixel((0, 0)) == turned.getpixel((79, 59)) == (240, 230, 120)
@@ -78,7 +78,7 @@ def test_a_flat_background_fills_the_corners_with_its_colour() -> None:
 def test_a_busy_rim_is_reflected_into_the_corners() -> None:
     random = np.random.default_rng(0)
     busy = Image.fromarray(random.integers(100, 255, (60, 80, 3), dtype=np.uint8))
-    assert np.asarray(_rotated(busy, 10.0)).min() >= 100
+    assert np.asarray(_rotated(busy, 10.0, (0, 0, 80, 60))).min() >= 100
 
 
 @pytest.fixture

@@ -98,6 +98,57 @@ def test_metrics_without_validation_show_the_loss_alone(project):
     assert "Validation recall" not in page
 
 
+def write_run(project, model, **changes):
+    """Twenty steps of a run of the model, healthy but for the changed figures."""
+    folder = project.run(model)
+    folder.mkdir(parents=True)
+    figures = {"chance": 2.77, "floor": 0.0, "pair_auc": 0.9, "picture_cosine": 0.5, "text_cosine": 0.3, "pairs": 16}
+    figures |= {"update": 0.004, "temperature": 20.0, "gradient_norm": 9.0, "learning_rate": 3e-4, "twins": 0.0}
+    facts = {"pictures": 400, "validation": 100, "learning_rate": 3e-4, "usual_learning_rate": 3e-4}
+    facts |= {key: value for key, value in changes.items() if not callable(value)}
+    rows = [{"kind": "facts", "epoch": 0, **facts}]
+    rows += [{"kind": "epoch", "epoch": 0, "validation_t2i_recall@10": 0.2, "validation_mean_recall": 0.2}]
+    for i in range(20):
+        seen = {key: value(i) for key, value in changes.items() if callable(value)}
+        rows.append({"kind": "step", "step": i + 1, "epoch": 1, "loss": 3.0 - i / 10, **figures, **seen})
+    rows += [{"kind": "epoch", "epoch": 1, "loss": 2.0, "validation_t2i_recall@10": 0.5, "validation_mean_recall": 0.5}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_sick_run_has_its_findings_as_cards_with_number_reason_and_remedy(project):
+    write_run(project, "second", learning_rate=1e-2, picture_cosine=lambda i: 1 - 0.5 * 0.3**i)
+    page = page_of(project)
+    assert page.count('class="finding"') == 2
+    assert "Learning rate high <code>learning_rate_high</code>" in page
+    assert "33 times what this base asks for" in page
+    assert "Set &#34;learning_rate&#34;: 0.0003 in the config and train anew." in page
+    assert "<details open>" in page
+    for title in ("Norm of the gradient", "Logit scale", "Learning rate", "Mean cosine between different captions"):
+        assert f"<h3>{title}" in page
+
+
+def test_a_healthy_run_says_what_was_looked_at(project):
+    write_run(project, "second")
+    page = page_of(project)
+    assert 'class="finding"' not in page
+    assert "second: nothing was found wrong (loss 1.15 at the end, guessing gives 2.77" in page
+    assert "<details>" in page
+
+
+def test_findings_of_a_model_that_is_ready_are_those_of_its_manifest(project, two_models, tmp_path):
+    import shutil
+
+    write_run(project, "third")
+    (project.root / "models").unlink()
+    shutil.copytree(two_models, project.root / "models")
+    shutil.copytree(two_models / "second", project.root / "models" / "third")
+    found = {"code": "made_up", "number": 7, "reason": "it <b>was</b>", "remedy": "do"}
+    (project.root / "models/third/tuneclip.json").write_text(json.dumps({"trained": {"findings": [found]}}))
+    page = page_of(project, "first", "third")
+    assert "Made up <code>made_up</code>" in page
+    assert "It &lt;b&gt;was&lt;/b&gt;." in page
+
+
 def test_a_failed_report_leaves_the_old_one(project, monkeypatch):
     old = page_of(project)
     monkeypatch.setattr("tuneclip.measure.wording.verdict", lambda *_: 1 / 0)

@@ -1,12 +1,14 @@
 """The training config: every key known, every value of its type."""
 
 import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tuneclip.errors import TuneclipError
-from tuneclip.model.config import read_config
+from tuneclip.model.config import merged, read_config
 from tuneclip.settings import TrainingConfig
 
 
@@ -59,3 +61,53 @@ def test_a_wrong_config_is_one_clear_message(text: str, message: str, tmp_path: 
 def test_a_missing_config_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(TuneclipError, match=r"no such file.*c\.json"):
         read_config(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"micro_batch_size": 64, "batch_size": 32}, "micro_batch_size 64 is larger than batch_size 32"),
+        ({"micro_batch_size": 8, "batch_size": "auto"}, "batch_size auto seeks.*micro_batch_size 8"),
+        ({"hard_negatives": 0.1, "batch_size": 8}, "hard_negatives 0.1 of batch_size 8.*at least 0.25"),
+        ({"recipe": "auto", "learning_rate": 1e-5}, "recipe auto.*learning_rate is 1e-05"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(TuneclipError, match=message):
+        merged(TrainingConfig(**values), model="x", recipe=None, batch_size=None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"early_stopping_epochs": 9, "num_epochs": 3},
+        {"micro_batch_size": 64},
+        {"hard_negatives": 0.25, "batch_size": 8},
+        {"recipe": "head", "blocks": 4},
+    ],
+)
+def test_keys_that_only_look_odd_together_are_no_error(values: dict[str, Any]) -> None:
+    merged(TrainingConfig(**values), model="x", recipe=None, batch_size=None)
+
+
+def test_a_flag_can_bring_the_contradiction(tmp_path: Path) -> None:
+    with pytest.raises(TuneclipError, match="micro_batch_size 64 is larger than batch_size 16"):
+        merged(TrainingConfig(micro_batch_size=64), model="x", recipe=None, batch_size=16)
+
+
+def test_the_flag_wins_over_the_config_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "tuneclip")
+    assert merged(TrainingConfig(model_name="a"), model="b", recipe=None, batch_size=None).model_name == "b"
+    assert caplog.messages == ["--model b wins over the config's model_name a"]
+
+
+def test_the_model_comes_from_the_flag_or_from_the_config_or_is_missed() -> None:
+    assert merged(TrainingConfig(model_name="a"), model=None, recipe=None, batch_size=None).model_name == "a"
+    with pytest.raises(TuneclipError, match=r"no model to start from.*--model, or model_name in the config"):
+        merged(TrainingConfig(), model=None, recipe=None, batch_size=None)
+
+
+def test_a_key_that_the_recipe_does_not_use_is_mentioned(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "tuneclip")
+    merged(TrainingConfig(lora_rank=8, views=2), model="a", recipe="head", batch_size=None)
+    assert caplog.messages == ["lora_rank has no effect with recipe head"]

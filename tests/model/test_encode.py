@@ -9,6 +9,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 import tuneclip
+from tuneclip.data.picture import load_picture
 from tuneclip.errors import TuneclipError
 
 TEXTS = [
@@ -63,6 +64,34 @@ def test_an_unreadable_picture_is_named(tiny_model: Path, tmp_path: Path) -> Non
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(TuneclipError, match=r"torn\.jpg"):
         tuneclip.open_model(tiny_model).pictures([path])
+
+
+def test_a_group_keeps_its_vectors_where_one_picture_is_unreadable(tiny_model: Path) -> None:
+    encoder, (one, two) = tuneclip.open_model(tiny_model), pictures(2)
+    groups = [("a", [one, b"no picture", two]), ("none", []), ("b", [two])]
+    found = dict(encoder.stream(iter(groups)))
+    assert list(found) == ["a", "none", "b"]
+    assert isinstance(found["a"][1], TuneclipError)
+    np.testing.assert_allclose([found["a"][0], found["a"][2]], encoder.pictures([one, two]), atol=1e-6)
+
+
+def test_pictures_are_not_pulled_far_ahead_of_their_use(tiny_model: Path) -> None:
+    pulled: list[int] = []
+    groups = ((i, pulled.append(i) or pictures(1)) for i in range(100))
+    next(tuneclip.open_model(tiny_model).stream(groups))
+    assert len(pulled) < 5
+
+
+def test_a_jpeg_is_read_smaller_only_where_the_vector_stays(tiny_model: Path, tmp_path: Path) -> None:
+    photograph = Image.effect_mandelbrot((800, 600), (-2, -1.2, 0.8, 1.2), 60).convert("RGB")
+    photograph.save(tmp_path / "large.jpg", quality=95)
+    photograph.resize((80, 60)).save(tmp_path / "small.jpg", quality=95)
+    encoder = tuneclip.open_model(tiny_model)
+    for name, reduced in (("large.jpg", True), ("small.jpg", False)):
+        path = tmp_path / name
+        assert (load_picture(path, least=encoder.preprocessing.least).size != load_picture(path).size) == reduced
+        whole = encoder.pictures([load_picture(path)])
+        assert float((encoder.pictures([path]) * whole).sum()) > 0.999
 
 
 def test_the_end_token_survives_cutting(tiny_model: Path) -> None:

@@ -110,6 +110,13 @@ def test_people_are_told_when_the_filter_leaves_nothing(indexed: Path):
     assert "the filter takes all of them out" in screen.getvalue()
 
 
+def test_a_cold_search_imports_neither_torch_nor_transformers(indexed: Path):
+    asked = "import sys, tuneclip; print(tuneclip.search('small', 'a coin', k=1).hits[0].id)"
+    code = f"{asked}; print([name for name in ('torch', 'transformers', 'onnx') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=indexed, capture_output=True, text=True)
+    assert done.stdout.splitlines()[1] == "[]"
+
+
 def test_the_result_is_what_json_promises(indexed: Path):
     command = [sys.executable, "-m", "tuneclip", "search", "small", "a green coin", "-k", "2", "--json"]
     done = subprocess.run(command, check=True, cwd=indexed, capture_output=True, text=True)

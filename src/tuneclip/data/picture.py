@@ -18,6 +18,9 @@ from tuneclip.errors import TuneclipError
 
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 100_000_000  # 300 MB as RGB; Pillow itself warns from 89 and refuses from 179 million
+READ_LARGER = 2
+"""A JPEG that is to be shrunk is read this much larger at least. Measured on views of photographs for the starter, the
+cosine to the embedding of the picture that is read whole: 0.9993 or more at 2, 0.9989 at 1.75, 0.987 at 1."""
 # What a photograph or scan comes in. EPS and WMF are left out: they start other programs.
 EXTENSIONS = {
     "JPEG": ".jpg",
@@ -62,8 +65,12 @@ class Decoded:
         return EXTENSIONS[self.format]
 
 
-def load_picture(source: Path | bytes | Image.Image) -> Image.Image:
-    """The picture as upright RGB (EXIF orientation applied), fully decoded.
+def load_picture(
+    source: Path | bytes | Image.Image, *, shorter: int | None = None, least: int | None = None
+) -> Image.Image:
+    """The picture as upright RGB (EXIF orientation applied), fully decoded; its shorter side `shorter` pixels at most.
+
+    With `least` a larger JPEG may be read at 1/2, 1/4 or 1/8, both sides at least `least` pixels; nothing is resampled.
 
     Grey, palette, alpha (over white), CMYK and 16-bit become 8-bit RGB; of an animation the first frame is taken.
     Raises TuneclipError, naming the file, when it is missing, not a picture, truncated, or larger than `MAX_BYTES`
@@ -71,10 +78,21 @@ def load_picture(source: Path | bytes | Image.Image) -> Image.Image:
     """
     if isinstance(source, Image.Image):
         with _guarded("picture"):
-            return _to_rgb(_upright(source))
+            return shrink(_to_rgb(_upright(source)), shorter)
     if isinstance(source, bytes):
-        return decode(source).image
-    return decode(read_bytes(source), where=source).image
+        return decode(source, shorter=shorter, least=least).image
+    return decode(read_bytes(source), where=source, shorter=shorter, least=least).image
+
+
+def shrink(image: Image.Image, shorter: int | None, size: tuple[int, int] | None = None) -> Image.Image:
+    """The image with a shorter side of `shorter` pixels at most; `size` is its own, where it was read smaller."""
+    size = size or image.size
+    if shorter is None or min(size) <= shorter:
+        return image
+    to = tuple(max(1, round(side * shorter / min(size))) for side in size)
+    scale = round(max(size) / max(image.size))
+    right, bottom = (min(have, side / scale) for have, side in zip(image.size, size, strict=True))
+    return image.resize((to[0], to[1]), box=(0, 0, right, bottom), reducing_gap=2.0)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -90,8 +108,12 @@ def read_bytes(path: Path) -> bytes:
         raise TuneclipError("a folder, not a picture", where=path) from error
 
 
-def decode(data: bytes, where: object = "picture") -> Decoded:
-    """Decode the bytes of one picture file; raises TuneclipError, naming `where`, when that cannot be done."""
+def decode(data: bytes, where: object = "picture", *, shorter: int | None = None, least: int | None = None) -> Decoded:
+    """Decode the bytes of one picture file; raises TuneclipError, naming `where`, when that cannot be done.
+
+    With `shorter` the image is shrunk to that shorter side (pixels); a large JPEG is then read at 1/2, 1/4 or 1/8, and
+    so it is, but not shrunk any further, with `least`, the pixels that both sides must keep.
+    """
     if not data:
         raise TuneclipError("the picture file is empty", where=where)
     if len(data) > MAX_BYTES:
@@ -103,7 +125,12 @@ def decode(data: bytes, where: object = "picture") -> Decoded:
         format_name = image.format or "JPEG"
         if ImageFile.LOAD_TRUNCATED_IMAGES:
             _refuse_truncated(image)
-        return Decoded(_to_rgb(_upright(image)), format_name)
+        least = shorter * READ_LARGER if shorter is not None else least
+        if least is not None:
+            image.draft(None, (least, least))
+        upright = _to_rgb(_upright(image))
+        whole = (width, height) if upright.size == image.size else (height, width)
+        return Decoded(shrink(upright, shorter, whole), format_name)
 
 
 @cache

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from tuneclip.model.interpolate import Point
+
 # Stand-ins that Matplotlib draws with; each becomes a colour of the page, so that the plot is right in dark mode too.
 INK, MUTED, LINE, ACCENT, PAPER = "#010101", "#020202", "#030303", "#040404", "#050505"
 _PAGE_COLOURS = {
@@ -62,8 +64,16 @@ def recall_plot(scores: Sequence[Score], way: str, chance: Mapping[str, float]) 
     return _svg(figure, f"recall-{way}", f"Recall {wording.WAYS[way]} of {', '.join(models)} with intervals")
 
 
-def line_plot(name: str, curves: Sequence[Curve], models: int, *, axis: str, level: float | None = None) -> str:
-    """Curves over steps, or in percent over epochs (`axis`); `level` draws a dashed line across, at chance."""
+def line_plot(
+    name: str,
+    curves: Sequence[Curve],
+    models: int,
+    *,
+    axis: str,
+    level: float | None = None,
+    percent: bool = False,
+) -> str:
+    """Curves over steps or epochs (`axis`), in percent or plain; `level` draws a dashed line across, at chance."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _figure(2.7)
@@ -78,14 +88,43 @@ def line_plot(name: str, curves: Sequence[Curve], models: int, *, axis: str, lev
         axes.axhline(level, color=MUTED, linewidth=1, dashes=(2, 2))
         axes.annotate("chance", (1, level), xycoords=("axes fraction", "data"), xytext=(0, -3), color=MUTED,
                       textcoords="offset points", ha="right", va="top", fontsize=11)  # fmt: skip
-    axes.set_ylim(bottom=0)
+    heights = [0.0, *(y for curve in curves for y in curve.y)]
+    axes.set_ylim(min(heights), None if len(set(heights)) == 1 else max(heights) * 1.06)
     axes.margins(x=0.02)
     axes.grid(axis="y", color=LINE, linewidth=0.75)
     axes.set_xlabel(axis, color=MUTED)
-    if axis == "epoch":
+    if percent:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    if axis == "epoch":
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    return _svg(figure, name, f"{', '.join(curve.name for curve in curves)} by {axis}")
+    return _svg(figure, name, f"{name} of {', '.join(curve.name for curve in curves)} by {axis}")
+
+
+def mixture_plot(name: str, curve: "Sequence[Point]", chosen: float, probe: str | None) -> str:
+    """Mixtures of base and tuned weights: recall on the own data against that on the probe (WiSE-FT, figure 1).
+
+    Without a probe the own recall over alpha. The chosen mixture is filled, the two ends are named.
+    """
+    own = [100 * point.validation_mean_recall for point in curve]
+    general = [100 * (point.probe_recall or 0.0) for point in curve]
+    x, y = (own, general) if probe else ([point.alpha for point in curve], own)
+    figure, axes = _figure(3.0 if probe else 2.7)
+    axes.plot(x, y, color=MUTED, linewidth=1.2, zorder=1)
+    for point, left, height in zip(curve, x, y, strict=True):
+        filled = point.alpha == chosen
+        axes.plot([left], [height], "o", color=ACCENT if filled else MUTED, zorder=3 if filled else 2,
+                  markersize=8 if filled else 5, markerfacecolor=ACCENT if filled else PAPER)  # fmt: skip
+    for text, place, below in (("base", 0, True), ("tuned", -1, y[-1] < y[-2])):
+        axes.annotate(text, (x[place], y[place]), xytext=(0, -9 if below else 9), textcoords="offset points",
+                      ha="center", va="top" if below else "bottom", color=MUTED, fontsize=11)  # fmt: skip
+    axes.margins(0.12, 0.22)
+    axes.grid(color=LINE, linewidth=0.75)
+    axes.set_xlabel("recall on own pictures" if probe else "α", color=MUTED)
+    axes.set_ylabel(f"recall on {probe}" if probe else "recall on own pictures", color=MUTED, fontsize=11)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    if probe:
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    return _svg(figure, name, f"Recall of {len(curve)} mixtures of base and tuned weights, alpha {chosen:g} chosen")
 
 
 def _dot(axes: "Axes", score: Score, y: float, number: int, count: int) -> None:

@@ -2,8 +2,6 @@
 
 import base64
 import io
-import json
-import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +14,13 @@ import numpy as np
 
 from tuneclip import __version__, settings
 from tuneclip.data.picture import load_picture
-from tuneclip.errors import TuneclipError
 from tuneclip.measure import plots, wording
 from tuneclip.measure.evaluate import Embedded, Part
+from tuneclip.measure.forgetting import mixings
 from tuneclip.measure.metrics import DEPTHS, chance_recall, query_ranks
+from tuneclip.measure.training import training_of
 from tuneclip.model.retrieval import Indices, nearest
-from tuneclip.project import METRICS, Project, checked_name, write_text
+from tuneclip.project import Project, write_text
 
 if TYPE_CHECKING:
     from tuneclip.measure.compare import Comparison
@@ -32,7 +31,6 @@ FIGURE_SPACE = "\u2007"  # as wide as a digit
 EXAMPLE_HITS = 5
 PHRASE_HITS = 6
 _GAINS, _RANDOM, _LOSSES = 3, 3, 2
-_CURVE = "validation_t2i_recall@10"
 
 
 @dataclass(frozen=True)
@@ -64,15 +62,6 @@ class Example:
     carriers: int = 0
 
 
-@dataclass(frozen=True)
-class Training:
-    """The curves of the compared models that were trained in this project."""
-
-    loss: str
-    recall: str
-    notes: tuple[str, ...]
-
-
 def write_report(
     place: Path,
     result: "Comparison",
@@ -101,7 +90,8 @@ def write_report(
         chance=f"{100 * chance['t2i_recall@10']:.1f}",
         sections=list(_sections(result)),
         plots=ways,
-        training=_training(project, result.models),
+        training=training_of(project, result.models),
+        forgetting=mixings(project, result.models),
         examples=_examples(part, seen, options.seed),
         phrases=_phrases(part, result),
         swatches=[_swatch(i, len(result.models)) for i in range(len(result.models))],
@@ -233,63 +223,6 @@ def _thumbnails(part: Part) -> Any:
         return Thumbnail(source(number), record.captions[0], " · ".join(filter(None, (record.id, note))), right)
 
     return thumbnail
-
-
-def _training(project: Project, models: Sequence[str]) -> Training | None:
-    """The training curves of those models that have a run in the project; None when none has."""
-    from markupsafe import Markup
-
-    losses, recalls, notes, chance = [], [], [], None
-    for number, model in enumerate(models):
-        rows = _metrics(project, model)
-        steps = [row for row in rows if row.get("kind") == "step"]
-        epochs = [row for row in rows if row.get("kind") == "epoch"]
-        loss = _curve(model, number, steps, ("step", "loss"))
-        recall = _curve(model, number, epochs, ("epoch", _CURVE))
-        losses += [loss] if loss.x else []
-        recalls += [plots.Curve(model, number, recall.x, [100 * y for y in recall.y])] if recall.x else []
-        chance = chance or next((row["chance"] for row in steps if _is_number(row.get("chance"))), None)
-        notes += [_note(model, recall)] if recall.x else []
-    if not losses and not recalls:
-        return None
-    count = len(models) if len(losses) > 1 or len(recalls) > 1 else 1
-    loss_plot = plots.line_plot("loss", losses, count, axis="step", level=chance) if losses else ""
-    recall_plot = plots.line_plot("validation", recalls, count, axis="epoch") if recalls else ""
-    return Training(Markup(loss_plot), Markup(recall_plot), tuple(notes))  # noqa: S704 our own
-
-
-def _note(model: str, recall: plots.Curve) -> str:
-    best = max(range(len(recall.x)), key=lambda i: recall.y[i])
-    first, highest = f"{100 * recall.y[0]:.1f} %", f"{100 * recall.y[best]:.1f} %"
-    start, summit = f"{recall.x[0]:g}", f"{recall.x[best]:g}"
-    return f"{model}: validation recall@10 {first} at epoch {start}, highest {highest} at epoch {summit}"
-
-
-def _curve(model: str, number: int, rows: list[dict[str, Any]], keys: tuple[str, str]) -> plots.Curve:
-    points = [(row[keys[0]], row[keys[1]]) for row in rows if all(_is_number(row.get(key)) for key in keys)]
-    return plots.Curve(model, number, [x for x, _ in points], [y for _, y in points])
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _metrics(project: Project, model: str) -> list[dict[str, Any]]:
-    """The rows of the model's training run; empty where there is none. A last line that a kill tore is left out."""
-    try:
-        path = project.run(checked_name(model)) / METRICS
-    except TuneclipError:
-        return []  # a path or a Hub id: not trained here
-    if not path.is_file():
-        return []
-    rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        rows += [row] if isinstance(row, dict) else []
-    return rows
 
 
 def _swatch(number: int, count: int) -> dict[str, Any]:

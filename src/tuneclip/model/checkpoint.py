@@ -1,4 +1,4 @@
-"""Where a run stands: weights, moments, generator and position, in one safetensors file that is replaced whole."""
+"""Where a run stands: weights, moments and position, in one safetensors file that is replaced whole."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -31,6 +31,8 @@ class Position:
     curve: list[float] = field(default_factory=list)
     """Mean validation recall of the base and of every finished epoch."""
     seconds: float = 0.0
+    loss_scale: dict[str, float] = field(default_factory=dict)
+    """State of the loss scaling, with fp16."""
 
 
 def save_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
@@ -38,13 +40,12 @@ def save_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.O
     tensors: dict[str, torch.Tensor] = {f"weight/{name}": weight for name, weight in moving(model).items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"moment/{number}/{key}": state[key] for key in MOMENTS}
-    tensors["generator"] = torch.get_rng_state()
     flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     write_bytes(path, save(flat, metadata={"position": json.dumps(asdict(position))}))
 
 
 def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Position:
-    """Put model, optimizer and generator back to where `path` was written; raises TuneclipError when it is torn."""
+    """Put model and optimizer back to where `path` was written; raises TuneclipError when it is torn."""
     try:
         with safe_open(path, framework="pt") as file:
             position = Position(**json.loads(file.metadata()["position"]))
@@ -60,7 +61,6 @@ def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.O
             _, number, key = name.split("/")
             states.setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["generator"])
     return position
 
 

@@ -2,9 +2,11 @@
 
 import dataclasses
 import difflib
+import logging
 import math
 import types
 import typing
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tuneclip.errors import TuneclipError
 from tuneclip.project import read_json, read_toml
 from tuneclip.settings import BatchSize, Recipe, TrainingConfig
 
+logger = logging.getLogger("tuneclip")
 _AT_LEAST = {
     "batch_size": 2,
     "num_epochs": 1,
@@ -30,6 +33,14 @@ _AT_LEAST = {
     "head_penalty": 0,
     "distillation": 0,
 }
+_ONLY_FOR = {
+    "lora_rank": ("lora",),
+    "lora_alpha": ("lora",),
+    "lora_dropout": ("lora",),
+    "blocks": ("blocks",),
+    "views": ("blocks", "head"),
+    "head_penalty": ("head",),
+}
 _AT_MOST = {"warmup": 1, "lora_dropout": 0.9, "hard_negatives": 0.9, "betas": 0.999999}
 
 
@@ -40,23 +51,67 @@ def read_config(path: Path | None) -> TrainingConfig:
     """
     if path is None:
         return TrainingConfig()
-    values = _read(path)
+    return config_from(_read(path), path)
+
+
+def config_from(values: Mapping[str, Any], where: Path) -> TrainingConfig:
+    """As `read_config`, from the keys and values that `where` holds."""
     hints = typing.get_type_hints(TrainingConfig)
     for key in values:
         if key not in hints:
             near = difflib.get_close_matches(key, hints, 1, 0.5)
             expected = f"{near[0]!r}" if near else f"one of {', '.join(hints)}"
-            raise TuneclipError(f"unknown config key {key!r}", where=path, expected=expected)
-    return TrainingConfig(**{key: _checked(key, value, hints[key], path) for key, value in values.items()})
+            raise TuneclipError(f"unknown config key {key!r}", where=where, expected=expected)
+    return TrainingConfig(**{key: _checked(key, value, hints[key], where) for key, value in values.items()})
 
 
 def merged(
-    config: TrainingConfig, *, model: str, recipe: Recipe | None, batch_size: BatchSize | None
+    config: TrainingConfig, *, model: str | None, recipe: Recipe | None, batch_size: BatchSize | None
 ) -> TrainingConfig:
-    """The config with what was given as flags, which win."""
-    return dataclasses.replace(
-        config, model_name=model, recipe=recipe or config.recipe, batch_size=batch_size or config.batch_size
+    """The config with what was given as flags, which win.
+
+    Raises TuneclipError when neither names a model, and when keys contradict each other.
+    """
+    if model is None and config.model_name is None:
+        raise TuneclipError(
+            "no model to start from", expected="--model, or model_name in the config", hint="add --model starter"
+        )
+    if model and config.model_name not in (None, model):
+        logger.info("--model %s wins over the config's model_name %s", model, config.model_name)
+    config = dataclasses.replace(
+        config,
+        model_name=model or config.model_name,
+        recipe=recipe or config.recipe,
+        batch_size=batch_size or config.batch_size,
     )
+    for contradiction, expected in _contradictions(config):
+        raise TuneclipError(contradiction, expected=expected)
+    for key, recipes in _ONLY_FOR.items():
+        if config.recipe not in (*recipes, "auto") and getattr(config, key) != getattr(TrainingConfig, key):
+            logger.info("%s has no effect with recipe %s", key, config.recipe)
+    return config
+
+
+def _contradictions(config: TrainingConfig) -> Iterator[tuple[str, str]]:
+    """What of the config cannot be meant together, naming the keys, and what could be."""
+    size, micro = config.batch_size, config.micro_batch_size
+    if isinstance(size, int) and micro is not None and micro > size:
+        yield f"micro_batch_size {micro} is larger than batch_size {size}", f"micro_batch_size of at most {size}"
+    if size == "auto" and micro is not None:
+        yield (
+            f"batch_size auto seeks how many pictures fit at once, and micro_batch_size {micro} says it",
+            "one of the two",
+        )
+    if isinstance(size, int) and 0 < config.hard_negatives * size < 2:
+        yield (
+            f"hard_negatives {config.hard_negatives:g} of batch_size {size} is less than a pair of pictures",
+            f"hard_negatives of at least {2 / size:.2g}, or 0",
+        )
+    if config.recipe == "auto" and config.learning_rate is not None:
+        yield (
+            f"recipe auto tries each recipe at its own rate, and learning_rate is {config.learning_rate:g}",
+            "a recipe by name, or no learning_rate",
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,18 +12,22 @@ from tuneclip.settings import TrainingConfig
 SIZES = ((30e6, 1e-4), (200e6, 5e-6), (math.inf, 3e-6))
 """Peak learning rate by number of parameters, for bases that do not name their own: small ones, B/32 and B/16, larger.
 The larger two from FLYP (arXiv 2212.00638), the first from docs/experiments.md."""
+RECIPE_RATES = {"full": 1.0, "lora": 40.0, "blocks": 6.0, "head": 30.0}
+"""A recipe's peak rate as a multiple of what `full` has on the same base: less moves, so it may move faster.
+LoRA's is CLIP-LoRA's 2e-4 (arXiv 2405.18541) over FLYP's 5e-6 on the same base; the others: docs/experiments.md."""
 STEPS_PER_EPOCH = 25
 BATCH_SIZES = (128, 64, 32, 16)
 SHORT_SEQUENCE = 128
 
 
 def learning_rate(config: TrainingConfig, loaded: Loaded) -> float:
-    """The config's, else what the base's manifest names, else what its size asks for."""
+    """The config's, else what the base's manifest names, else what its size asks for, times the recipe's multiple."""
     if config.learning_rate is not None:
         return config.learning_rate
     named = loaded.manifest.get("fine_tuning", {}).get("learning_rate")
     parameters = sum(p.numel() for p in loaded.model.parameters())
-    return float(named) if named else next(rate for limit, rate in SIZES if parameters < limit)
+    full = float(named) if named else next(rate for limit, rate in SIZES if parameters < limit)
+    return full * RECIPE_RATES[config.recipe]
 
 
 def batch_size(config: TrainingConfig, records: int) -> int:
@@ -78,4 +82,5 @@ def choose_attention(model: Any, device: str) -> None:
 
 def autocast(kind: str, device: torch.device) -> AbstractContextManager[Any]:
     """The context in which the towers run; weights and loss stay fp32."""
-    return torch.autocast(device.type, torch.bfloat16) if kind == "bf16" else nullcontext()
+    halves = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return torch.autocast(device.type, halves[kind]) if kind in halves else nullcontext()

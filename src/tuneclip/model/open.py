@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from tuneclip.project import MODEL_MANIFEST, Project, read_json
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from tuneclip.model.encode import Encoder
+    from tuneclip.model.encode import Encoder, Engine
+    from tuneclip.model.ready import Sample
 
 STARTER = Path(__file__).parent / "starter"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -71,15 +73,29 @@ class Loaded:
         config = self.model.config
         return int(config.projection_dim if hasattr(config, "projection_dim") else config.text_config.projection_size)
 
+    def engine(self, device: str | None = None) -> "Engine":
+        """Its towers on a device, with its weights of now; by default on the fastest, in half precision if as good."""
+        from tuneclip.model.live import TorchEngine
 
-def open_model(name: str | Path, project: Project | str | Path = ".") -> "Encoder":
+        return TorchEngine(self, device, half=device is None)
+
+
+def open_model(
+    name: str | Path, project: Project | str | Path = ".", *, sample: "Sample | None" = None, few: bool = False
+) -> "Encoder":
     """The encoder of a model: "starter", a model of the project, a folder in transformers' layout, or a Hub id.
 
-    Raises TuneclipError when there is no such model, when it has no safetensors weights, or is of an unknown family.
+    On a processor it is ONNX Runtime, made before the first larger work (see docs/encoder.md); `sample` says that such
+    work is to come, and on which pictures int8 is to be checked; `few` that it is a query or two, for which what is
+    there is taken. On a graphics processor, and until then, it is torch. Raises TuneclipError when there is no such
+    model, when it has no safetensors weights or cannot be loaded, or is of an unknown family.
     """
-    from tuneclip.model.encode import Encoder
+    from tuneclip.model.ready import open_encoder
 
-    return Encoder(load_model(name, project))
+    place = project if isinstance(project, Project) else Project(Path(project))
+    folder = locate(str(name), place)
+    _family(folder)
+    return open_encoder(str(name), folder, place, sample=sample, few=few)
 
 
 def load_model(name: str | Path, project: Project | str | Path = ".") -> Loaded:
@@ -154,8 +170,16 @@ def _family(folder: Path) -> Family:
 
 def fingerprint(folder: Path) -> str:
     """Identify a model's embeddings: a hash over weights, config, tokenizer and preprocessing (16 hex digits)."""
+    paths = sorted({path for pattern in FINGERPRINTED for path in folder.glob(pattern)})
+    stats = [path.stat() for path in paths]
+    return _hash(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in zip(paths, stats, strict=True)))
+
+
+@lru_cache(maxsize=8)
+def _hash(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """The hash of files; while size and time of each are the same they are not read again (weights are large)."""
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in FINGERPRINTED for path in folder.glob(pattern)}):
+    for path, _, _ in files:
         digest.update(path.name.encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):

@@ -1,20 +1,19 @@
 """What a run is to do, resolved: config, base and data come together, and nothing is left to be chosen."""
 
 import dataclasses
-import hashlib
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from tuneclip.data.load import Dataset
 from tuneclip.errors import TuneclipError
-from tuneclip.model import hyperparameters
-from tuneclip.model.batches import batches_per_epoch
+from tuneclip.model import hyperparameters, rehearsal
 from tuneclip.model.encode import best_device
-from tuneclip.model.open import Loaded, fingerprint
-from tuneclip.project import METADATA
+from tuneclip.model.open import Loaded
+from tuneclip.model.order import batches_per_epoch
 from tuneclip.settings import TrainingConfig
 
 logger = logging.getLogger("tuneclip")
@@ -32,6 +31,8 @@ class Plan:
     learning_rate: float
     precision: str
     device: str
+    kept: Path | None = None
+    """Folder for activations that are computed once and read again; None: one that goes with the process."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -44,7 +45,7 @@ class Plan:
         return self.config.num_epochs * self.steps_per_epoch
 
 
-def make_plan(config: TrainingConfig, dataset: Dataset, loaded: Loaded) -> Plan:
+def make_plan(config: TrainingConfig, dataset: Dataset, loaded: Loaded, *, kept: Path | None = None) -> Plan:
     """The plan of training `loaded` on the train split of `dataset`.
 
     Raises TuneclipError for fewer than two pictures and for an `embeddings_size` that the model does not have.
@@ -71,7 +72,11 @@ def make_plan(config: TrainingConfig, dataset: Dataset, loaded: Loaded) -> Plan:
         hyperparameters.learning_rate(config, loaded),
         hyperparameters.precision(config, torch.device(device)),
         device,
+        kept,
     )
+    if config.micro_batch_size is None:
+        at_once = rehearsal.measured_micro_batch if config.batch_size == "auto" else rehearsal.guessed_micro_batch
+        plan = dataclasses.replace(plan, micro_batch_size=at_once(plan, dataset, loaded))
     logger.info(
         "training %s on %d pictures, recipe %s: %d epochs of %d steps, batch %d, learning rate %g, %s on %s",
         loaded.name, records, config.recipe, config.num_epochs, plan.steps_per_epoch, size,
@@ -80,26 +85,19 @@ def make_plan(config: TrainingConfig, dataset: Dataset, loaded: Loaded) -> Plan:
     return plan
 
 
-def resolved(plan: Plan, dataset: Dataset, loaded: Loaded) -> dict[str, Any]:
-    """All that decides the run's result, as plain JSON values."""
-    values = dataclasses.asdict(plan.config)
-    values |= {
+def resolved(plan: Plan) -> dict[str, Any]:
+    """All that was decided of the run, as plain JSON values; its `config` can be given again to `--config`."""
+    decided = {
         "batch_size": plan.batch_size,
         "micro_batch_size": plan.micro_batch_size,
         "learning_rate": plan.learning_rate,
         "precision": plan.precision,
     }
-    values = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-    return {
-        "recipe": plan.config.recipe,
-        "config": values,
-        "device": plan.device,
-        "dataset": {"name": dataset.name, "fingerprint": _dataset_fingerprint(dataset)},
-        "base": {"name": loaded.name, "fingerprint": fingerprint(loaded.path)},
-    }
+    values = plain(dataclasses.replace(plan.config, **decided))  # type: ignore[arg-type]
+    return {"recipe": plan.config.recipe, "config": values, "device": plan.device}
 
 
-def _dataset_fingerprint(dataset: Dataset) -> str:
-    path = dataset.path / METADATA
-    content = path.read_bytes() if path.is_file() else repr(dataset.records).encode()
-    return hashlib.sha256(content).hexdigest()[:16]
+def plain(config: TrainingConfig) -> dict[str, Any]:
+    """The config as JSON has it."""
+    values = dataclasses.asdict(config)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

@@ -13,6 +13,9 @@ from tuneclip.project import read_json
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+READ_LARGER = 3
+"""A JPEG that is shrunk for a model is read this much larger at least. Cosine to the starter's vector of the whole
+picture, on mosaics of photographs, mean and smallest: 0.9996 and 0.9989 at 3, 0.9980 and 0.9951 at 2."""
 FILES = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -53,6 +56,12 @@ class Preprocessing:
         slope, offset = self.slope_and_offset
         values: npt.NDArray[np.float32] = (pixels * slope - offset).astype(np.float32)
         return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+    @property
+    def least(self) -> int | None:
+        """Pixels that both sides of a picture must have for `resize` to give, but for noise, what it gives of more."""
+        target = self.shortest_edge or (max(self.size) if self.size else None)
+        return None if target is None else target * READ_LARGER
 
     @property
     def slope_and_offset(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -9,7 +9,9 @@ from tuneclip import __version__
 from tuneclip.model.open import Loaded, fingerprint
 from tuneclip.project import MODEL_MANIFEST, building, write_json
 
-MADE_HERE = {MODEL_MANIFEST, "config.json", "README.md"}
+TRAINING = "training.json"
+"""The resolved config: given again to `--config`, with the same data and base, it gives the same model."""
+MADE_HERE = {MODEL_MANIFEST, TRAINING, "config.json", "README.md"}
 """What a base's folder may hold that its tuned model does not inherit as it is."""
 
 
@@ -33,4 +35,5 @@ def publish(target: Path, loaded: Loaded, trained: dict[str, Any], settled: dict
             **settled,
             "trained": trained,
         }
+        write_json(folder / TRAINING, settled["config"])
         write_json(folder / MODEL_MANIFEST, manifest)

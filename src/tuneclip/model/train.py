@@ -2,22 +2,32 @@
 
 import dataclasses
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuneclip.data.load import open_dataset
 from tuneclip.errors import TuneclipError
-from tuneclip.model import validate
+from tuneclip.model import choose, interpolate
 from tuneclip.model.adapt import adapt
 from tuneclip.model.checkpoint import load_weights
+from tuneclip.model.choose import Choice
 from tuneclip.model.config import merged, read_config
-from tuneclip.model.loop import BEST, CHECKPOINT, Loop
-from tuneclip.model.open import load_model
-from tuneclip.model.plan import make_plan, resolved
+from tuneclip.model.diagnose import findings
+from tuneclip.model.encode import Encoder
+from tuneclip.model.hyperparameters import choose_attention
+from tuneclip.model.interpolate import Interpolation
+from tuneclip.model.loop import BEST, Loop
+from tuneclip.model.open import Loaded, load_model
+from tuneclip.model.plan import make_plan
+from tuneclip.model.precision import timed_precision
+from tuneclip.model.processes import team_here
 from tuneclip.model.publish import publish
-from tuneclip.project import MODEL_MANIFEST, Project, checked_name, read_json, write_json
+from tuneclip.model.settled import clear, earlier, given, settle
+from tuneclip.model.trackers import demand
+from tuneclip.model.validate import Ranks, Validation, intervals, kept, summary
+from tuneclip.model.watch import watch_over
+from tuneclip.project import MODEL_MANIFEST, Project, checked_name, read_json
 from tuneclip.records import Finding, Score
 from tuneclip.settings import Train
 
@@ -25,30 +35,40 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 logger = logging.getLogger("tuneclip")
-SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What `train` did; `scores` are of the best epoch on the validation split (epoch 0 is the base as it was)."""
+    """What `train` did; `scores` are of the published weights on the validation split."""
 
     model: str
     path: str
+    recipe: str
     best_epoch: int
+    """Epoch 0 is the base as it was."""
     epochs: int
     seconds: float
     scores: tuple[Score, ...]
     findings: tuple[Finding, ...]
+    interpolation: Interpolation | None = None
+    """The mixtures of base and tuned weights, where they were measured."""
+    choice: Choice | None = None
+    """How recipe `auto` came to the recipe."""
 
     def show(self, console: "Console") -> None:
         """A few lines for people."""
-        console.print(f"{self.model}: best epoch {self.best_epoch} of {self.epochs}, {self.seconds:.0f} s")
+        console.print(
+            f"{self.model}: recipe {self.recipe}, best epoch {self.best_epoch} of {self.epochs}, {self.seconds:.0f} s"
+        )
         for score in self.scores:
             console.print(
                 f"  {score.metric:<16} {score.value:6.1%}  [{score.low:.1%}, {score.high:.1%}]  n = {score.n}"
             )
-        for finding in self.findings:
-            console.print(f"  {finding.code}: {finding.reason} → {finding.remedy}")
+        lines = [f"recipe auto chose {self.choice.reason}"] if self.choice else []
+        lines += interpolate.in_words(self.interpolation) if self.interpolation else []
+        lines += [f"{finding.code}: {finding.reason} → {finding.remedy}" for finding in self.findings]
+        for line in lines:
+            console.print(f"  {line}", soft_wrap=True)
         console.print(f"model: {self.path}", soft_wrap=True)
 
 
@@ -58,20 +78,59 @@ def train(options: Train, project: Project) -> Trained:
     The objective is the pretraining objective (FLYP, arXiv 2212.00638). The model appears only when it is complete.
     Raises TuneclipError for bad input; nothing is lost then, and an interrupted run goes on with `--resume`.
     """
-    target, folder = project.new("models", options.to), project.run(checked_name(options.to))
+    target, folder, team = project.new("models", options.to), project.run(checked_name(options.to)), team_here()
     if target.exists():
         return _finished(options, target)
     config = merged(
         read_config(options.config), model=options.model, recipe=options.recipe, batch_size=options.batch_size
     )
+    demand(config.trackers)
     dataset = open_dataset(options.dataset, project)
-    loaded = load_model(options.model, project)
-    plan = make_plan(config, dataset, loaded)
-    settled = resolved(plan, dataset, loaded)
-    _enter(folder, settled, resume=options.resume)
-    adaptation = adapt(loaded, dataset, plan)
-    validation = validate.Validation(dataset)
-    loop = Loop(adaptation, plan, folder, lambda: validation.scores(adaptation.embed))
+    loaded = load_model(str(config.model_name), project)
+    now = given(config, dataset, loaded)
+    config = team.on_writer(lambda: earlier(folder, now, resume=options.resume)) or config
+    choice = team.on_writer(lambda: choose.recipe_of(config, dataset, project, folder))
+    config = dataclasses.replace(config, recipe=choice.recipe) if choice else config
+    plan = team.on_writer(lambda: make_plan(config, dataset, loaded, kept=project.kept))
+    choose_attention(loaded.model, plan.device)
+    probe = interpolate.open_probe(plan, dataset, project)
+    with team.writer_first():
+        adaptation = adapt(loaded, dataset, plan)
+    plan = dataclasses.replace(plan, precision=team.on_writer(lambda: timed_precision(adaptation, plan)))
+    settled = team.on_writer(lambda: settle(folder, now, plan, choice=choice))
+    validation, embed = Validation(dataset), team.shared(adaptation.embed)
+    keep = folder if team.is_writer else None
+    loop = Loop(adaptation, plan, folder, lambda: validation.scores(embed, keep=keep), team=team)
+    loop.watch = watch_over(plan, dataset, loaded, folder=folder, settled=settled, writer=team.is_writer)
+    _run(loop)
+
+    def end() -> Trained:
+        load_weights(folder / BEST, loaded.model)
+        adaptation.finish()
+        mixed = interpolate.interpolate(loaded, plan, dataset, probe) if loop.position.best_epoch else None
+        if mixed:
+            interpolate.note(mixed, folder, loop.position.epoch)
+        ranks = _ranks(loop, loaded, mixed, validation)
+        trained = Trained(
+            options.to,
+            str(target.resolve()),
+            plan.config.recipe,
+            loop.position.best_epoch,
+            loop.position.epoch,
+            round(loop.position.seconds, 1),
+            tuple(intervals(ranks, options.to)),
+            (*findings(loop.rows, ended=True), *interpolate.forgotten(mixed)),
+            mixed,
+            choose.again(settled.get("choice")),
+        )
+        publish(target, loaded, dataclasses.asdict(trained), settled)
+        clear(folder)
+        return trained
+
+    return team.on_writer(end)
+
+
+def _run(loop: Loop) -> None:
     if loop.resume():
         logger.info("resuming after epoch %d, batch %d", loop.position.epoch, loop.position.batch)
     try:
@@ -79,68 +138,15 @@ def train(options: Train, project: Project) -> Trained:
     except KeyboardInterrupt:
         logger.info("stopped; the same command with --resume goes on from here")
         raise
-    load_weights(folder / BEST, loaded.model)
-    scores = tuple(validation.intervals(adaptation.embed, options.to))
-    adaptation.finish()
-    trained = _result(options.to, target, loop, scores)
-    publish(target, loaded, dataclasses.asdict(trained), settled)
-    for leftover in (CHECKPOINT, BEST):
-        (folder / leftover).unlink(missing_ok=True)
-    return trained
 
 
-def _enter(folder: Path, settled: dict[str, Any], *, resume: bool) -> None:
-    """Make the run's folder, or go into that of an interrupted run if it is the same run."""
-    interrupted = (folder / CHECKPOINT).is_file()
-    if interrupted and not resume:
-        raise TuneclipError(
-            "an interrupted run of this name exists", where=folder, hint="add --resume, or remove that folder"
-        )
-    if interrupted:
-        before = read_json(folder / SETTINGS)
-        for key, value in settled.items():
-            if before.get(key) != value:
-                raise TuneclipError(
-                    f"the interrupted run had another {key}: {_changed(before.get(key), value)}",
-                    where=folder / SETTINGS,
-                    hint="resume with the same data and settings, or remove that folder to begin anew",
-                )
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    write_json(folder / SETTINGS, settled)
-
-
-def _changed(before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = [key for key in now if before.get(key) != now[key]]
-        return ", ".join(f"{key} was {before.get(key)!r}, now {now[key]!r}" for key in keys)
-    return f"was {before!r}, now {now!r}"
-
-
-def _result(name: str, target: Path, loop: Loop, scores: tuple[Score, ...]) -> Trained:
-    position = loop.position
-    findings = []
-    if position.best_epoch == 0 and scores:
-        findings.append(
-            Finding(
-                "no_gain",
-                position.best_value,
-                "no epoch was better on validation than the base, so the base's weights were kept",
-                "check the captions with a few searches, add pictures, or try another learning_rate",
-            )
-        )
-    if not scores:
-        reason = "the dataset has no validation split, so the last epoch was kept"
-        findings.append(Finding("no_validation", 0, reason, "import the dataset anew so that it gets one"))
-    return Trained(
-        name,
-        str(target.resolve()),
-        position.best_epoch,
-        position.epoch,
-        round(position.seconds, 1),
-        scores,
-        tuple(findings),
-    )
+def _ranks(loop: Loop, loaded: Loaded, mixed: Interpolation | None, validation: Validation) -> Ranks:
+    """The validation ranks of the weights that are published; those of the best epoch are known already."""
+    best = kept(loop.folder)
+    if (mixed is None or mixed.alpha == 1) and summary(best).get("mean_recall") == loop.position.best_value:
+        return best
+    encoder = Encoder(loaded, loop.plan.device)
+    return validation.ranks(lambda pictures, texts: (encoder.pictures(pictures), encoder.texts(texts)))
 
 
 def _finished(options: Train, target: Path) -> Trained:
@@ -152,5 +158,8 @@ def _finished(options: Train, target: Path) -> Trained:
             f"model {options.to!r} exists", where=target, hint="choose another name with --to, or remove that folder"
         )
     logger.info("%s had already been trained to the end", options.to)
-    scores, findings = tuple(Score(**s) for s in known["scores"]), tuple(Finding(**f) for f in known["findings"])
-    return Trained(**{**known, "path": str(target.resolve()), "scores": scores, "findings": findings})
+    known |= {"path": str(target.resolve()), "recipe": known.get("recipe", "full")}
+    known |= {"scores": tuple(Score(**s) for s in known["scores"])}
+    known |= {"findings": tuple(Finding(**f) for f in known["findings"])}
+    known |= {"interpolation": interpolate.again(known.get("interpolation"))}
+    return Trained(**{**known, "choice": choose.again(known.get("choice"))})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneclip import __version__
+from tuneclip.errors import TuneclipError
 from tuneclip.project import Project
 from tuneclip.settings import Doctor
 
@@ -41,6 +42,7 @@ class Examined:
     disk_free_bytes: int
     devices: tuple[str, ...]
     training_precision: str
+    encoder: str
     starter: bool
     packages: tuple[Package, ...]
     missing: tuple[str, ...]
@@ -53,6 +55,7 @@ class Examined:
             f"processor {self.processor} · {self.cores} cores · {memory:.0f} GiB memory · {free:.0f} GiB disk free"
         )
         console.print(f"devices {', '.join(self.devices)} · training in {self.training_precision}")
+        console.print(f"pictures and texts are embedded by {self.encoder}")
         console.print(f"starter model {'is here' if self.starter else 'is missing: reinstall tuneclip'}")
         for package in self.packages:
             state = package.version or f"missing: {package.install}"
@@ -76,6 +79,7 @@ def doctor(options: Doctor, project: Project) -> Examined:
         disk_free_bytes=shutil.disk_usage(place).free,
         devices=devices,
         training_precision=precision,
+        encoder=_encoder(project),
         starter=STARTER.is_file(),
         packages=packages,
         missing=tuple(package.name for package in packages if package.version is None and not package.extra),
@@ -112,6 +116,23 @@ def _devices() -> tuple[tuple[str, ...], str, str]:
     names += ["Apple MPS"] if torch.backends.mps.is_available() else []
     processor = str(torch.cpu.get_capabilities().get("cpu_name") or platform.machine())
     return (*names, "cpu"), precision(TrainingConfig(), torch.device(device)), processor
+
+
+def _encoder(project: Project) -> str:
+    """What embeds here where a model's graphs can be made, in words."""
+    try:
+        import onnxruntime
+
+        from tuneclip.model.encode import best_device, has_accelerator, processors
+        from tuneclip.model.ready import wished
+
+        wish = wished(project)
+        if wish == "torch" or has_accelerator():
+            return f"torch on {best_device()}"
+    except (ImportError, TuneclipError) as error:
+        return f"nothing: {error}"
+    precision = "int8 where a model's check passes, else fp32" if wish == "auto" else wish
+    return f"ONNX Runtime {onnxruntime.__version__} on {processors()} cores, {precision}"
 
 
 def _memory() -> int:

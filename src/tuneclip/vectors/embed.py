@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ import numpy as np
 
 from tuneclip import settings
 from tuneclip.data.load import Dataset, open_dataset
-from tuneclip.data.picture import load_picture
 from tuneclip.errors import TuneclipError
 from tuneclip.model.open import STARTER, fingerprint, locate, open_model
 from tuneclip.progress import track
@@ -82,7 +81,7 @@ def index(options: settings.Index, project: Project) -> Indexed:
     dataset = open_dataset(options.dataset, project)
     if not dataset.records:
         raise TuneclipError(f"dataset {dataset.name!r} has no pictures", where=dataset.path)
-    encoder = cache(lambda: open_model(options.model, project))  # takes seconds, and often nothing is to be embedded
+    encoder = cache(lambda: _encoder(options.model, project, dataset))  # takes seconds, and often nothing is to be done
     collection = _open(options, project, dataset, encoder)
     tally = _bring_up_to_date(collection, dataset, encoder)
     return Indexed(
@@ -107,6 +106,12 @@ def _open(options: settings.Index, project: Project, dataset: Dataset, encoder: 
         folder=inside(dataset.path, project.root),
     )
     return open_collection(name, project, store=options.store, origin=origin)
+
+
+def _encoder(name: str, project: Project, dataset: Dataset) -> "Encoder":
+    from tuneclip.model.ready import sample_of
+
+    return open_model(name, project, sample=sample_of(dataset))
 
 
 def _lasting_name(name: str, folder: Path, project: Project) -> str:
@@ -144,32 +149,78 @@ def _bring_up_to_date(collection: Collection, dataset: Dataset, encoder: "Callab
     return tally
 
 
+@dataclass(frozen=True)
+class _Chunk:
+    """Some records looked at: the rows they want, and which of those need a vector."""
+
+    wanted: dict[str, Row]
+    changed: dict[str, Row]
+    before: dict[str, Row]
+    """The stored rows of those that changed."""
+    kept: dict[str, Vector]
+    """Vectors that stay, since only captions or metadata changed."""
+    fresh: dict[str, Path]
+    """Pictures to embed, by content: twins share a key and are embedded once."""
+
+
 def _fates(
     collection: Collection, dataset: Dataset, encoder: "Callable[[], Encoder]", known: Mapping[str, Keys]
 ) -> Iterator[tuple[str, Row | None]]:
-    """What becomes of each record, in order, and its row where one is to be written; memory stays flat."""
-    unreadable: list[str] = []
+    """What becomes of each record, in order, and its row where one is to be written; memory stays flat.
+
+    While one chunk's rows are used the pictures of the next ones are decoded and embedded.
+    """
+    unreadable = 0
+    chunks = _chunks(collection, dataset, known)
+    for chunk, vectors in _embedded(chunks, encoder):
+        for fate, row in _settled(chunk, vectors):
+            unreadable += fate == "skipped"
+            yield fate, row
+    if unreadable:
+        logger.warning("%s of %s pictures cannot be read", f"{unreadable:,}", f"{len(dataset.records):,}")
+
+
+def _chunks(collection: Collection, dataset: Dataset, known: Mapping[str, Keys]) -> Iterator[_Chunk]:
     source = iter(dataset.records)
-    while chunk := list(islice(source, EMBEDDED_AT_ONCE)):
-        wanted = {record.id: _row(dataset, record, collection.origin.fingerprint) for record in chunk}
+    while records := list(islice(source, EMBEDDED_AT_ONCE)):
+        wanted = {record.id: _row(dataset, record, collection.origin.fingerprint) for record in records}
         changed = {key: row for key, row in wanted.items() if row.content and known.get(key) != row.keys}
         before = {row.id: row for row in collection.get([key for key in changed if key in known])}
         kept = {key: old.vector for key, old in before.items() if old.content == changed[key].content}
         fresh = {row.content: dataset.path / row.path for key, row in changed.items() if key not in kept}
-        vectors = _embed(encoder, fresh)
-        for key, row in wanted.items():
-            vector = kept.get(key, vectors.get(row.content))
-            if row.content and key not in changed:
-                yield "unchanged", None
-            elif vector is None:
-                unreadable.append(key)
-                yield "skipped", None
-            elif key in before:
-                yield "updated", replace(row, vector=vector, seen=before[key].seen)
+        yield _Chunk(wanted, changed, before, kept, fresh)
+
+
+def _embedded(chunks: Iterator[_Chunk], encoder: "Callable[[], Encoder]") -> Iterator[tuple[_Chunk, dict[str, Vector]]]:
+    """Each chunk with the vectors of its fresh pictures that can be read; opens no model before there is one."""
+    for chunk in chunks:
+        if chunk.fresh:
+            break
+        yield chunk, {}
+    else:
+        return
+    groups = ((each, list(each.fresh.values())) for each in chain([chunk], chunks))
+    for each, found in encoder().stream(groups):
+        vectors: dict[str, Vector] = {}
+        for key, one in zip(each.fresh, found, strict=True):
+            if isinstance(one, TuneclipError):
+                logger.warning("passed over: %s", one)
             else:
-                yield "added", replace(row, vector=vector)
-    if unreadable:
-        logger.warning("%s of %s pictures cannot be read", f"{len(unreadable):,}", f"{len(dataset.records):,}")
+                vectors[key] = one
+        yield each, vectors
+
+
+def _settled(chunk: _Chunk, vectors: Mapping[str, Vector]) -> Iterator[tuple[str, Row | None]]:
+    for key, row in chunk.wanted.items():
+        vector = chunk.kept.get(key, vectors.get(row.content))
+        if row.content and key not in chunk.changed:
+            yield "unchanged", None
+        elif vector is None:
+            yield "skipped", None
+        elif key in chunk.before:
+            yield "updated", replace(row, vector=vector, seen=chunk.before[key].seen)
+        else:
+            yield "added", replace(row, vector=vector)
 
 
 def _row(dataset: Dataset, record: Record, fingerprint: str) -> Row:
@@ -182,25 +233,3 @@ def _row(dataset: Dataset, record: Record, fingerprint: str) -> Row:
         content = ""
     metadata = {**record.metadata, "split": record.split}
     return Row(record.id, np.zeros(0, np.float32), record.picture, metadata, record.captions, content)
-
-
-def _embed(encoder: "Callable[[], Encoder]", pictures: Mapping[str, Path]) -> dict[str, Vector]:
-    """Unit vectors by key, without those that cannot be decoded; twins share a key and are embedded once."""
-    if not pictures:
-        return {}
-    try:
-        return dict(zip(pictures, encoder().pictures(pictures.values()), strict=True))
-    except TuneclipError:
-        readable = {key: path for key, path in pictures.items() if _can_be_read(path)}
-        if len(readable) == len(pictures):
-            raise
-        return dict(zip(readable, encoder().pictures(readable.values()), strict=True))
-
-
-def _can_be_read(path: Path) -> bool:
-    try:
-        load_picture(path)
-    except TuneclipError as error:
-        logger.warning("passed over: %s", error)
-        return False
-    return True

@@ -83,7 +83,7 @@ def _check_model(collection: Collection, name: str, project: Project) -> None:
 
 
 def _embed(options: settings.Search, model: str, project: Project) -> Vector:
-    encoder = open_model(model, project)
+    encoder = open_model(model, project, few=True)
     found: Vector
     if options.picture is not None:
         found = encoder.pictures([options.picture])[0]
