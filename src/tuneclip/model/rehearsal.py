@@ -147,14 +147,22 @@ def _environment() -> dict[str, str]:
 
 def demand_of(outcomes: Sequence[Outcome], records: int) -> Demand:
     """The memory of a run with so many pictures, from rehearsals: each phase's peak as a line over the batch."""
-    waiting = outcomes[-1].waiting_bytes
+    waiting, kept = outcomes[-1].waiting_bytes, kept_per_picture(outcomes)
     sizes = [outcome.micro_batch_size for outcome in outcomes]
-    phases = outcomes[-1].peaks
-    own = [waiting * o.batch_size + o.kept_bytes + o.mapped_bytes for o in outcomes]
-    rows = [[outcome.peaks[phase] - less for outcome, less in zip(outcomes, own, strict=True)] for phase in phases]
-    kept = min(outcomes[-1].kept_bytes / outcomes[-1].pictures * records, KEPT_BYTES)
+    own = [waiting * o.batch_size + min(kept * o.pictures, KEPT_BYTES) + o.mapped_bytes for o in outcomes]
+    rows = [[o.peaks[phase] - less for o, less in zip(outcomes, own, strict=True)] for phase in outcomes[-1].peaks]
     lines = (fit_line(sizes, row) for row in rows)
-    return Demand(tuple(Line(line.fixed + kept, line.per_picture) for line in lines), waiting)
+    stays = min(kept * records, KEPT_BYTES)
+    return Demand(tuple(Line(line.fixed + stays, line.per_picture) for line in lines), waiting)
+
+
+def kept_per_picture(outcomes: Sequence[Outcome]) -> float:
+    """Bytes of a decoded picture that stays in memory; with kept activations, while they are made."""
+    last = outcomes[-1]
+    if not last.mapped_bytes:
+        return last.kept_bytes / last.pictures
+    peaks = [outcome.peaks["prepare"] - outcome.mapped_bytes for outcome in outcomes]
+    return fit_line([outcome.pictures for outcome in outcomes], peaks).per_picture
 
 
 def careful_size(first: Outcome, wanted: int, memory: Memory) -> int:
