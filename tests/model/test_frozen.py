@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import BASE, PICTURE, save_tokenizer
+from tiny import BASE, PICTURE, save_tokenizer
 from tuneclip.data.load import open_dataset
 from tuneclip.errors import TuneclipError
 from tuneclip.model.adapt import KEPT_AS, Adaptation, adapt

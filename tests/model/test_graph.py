@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from conftest import BASE, PICTURE, save_tiny
+from tiny import BASE, PICTURE, save_tiny
 from tuneclip.model.encode import Encoder
 from tuneclip.model.fast import open_session
 from tuneclip.model.graph import INT8, TEXT, quantise, write_graphs
