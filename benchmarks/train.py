@@ -65,7 +65,7 @@ class Effort:
     """After that long a group has no further round, so that slow machines come to an end."""
 
 
-FULL, QUICK = Effort(64, 7, 1200), Effort(16, 5, 75)
+FULL, QUICK = Effort(64, 7, 1200), Effort(16, 5, 60)
 
 
 class Contender:

@@ -56,7 +56,7 @@ def test_merging_changes_no_embedding_and_leaves_a_plain_model(loaded: Loaded, t
     merge(tuner)
     assert [name for name, _ in loaded.model.named_parameters()] == names
     assert all(p.requires_grad for p in loaded.model.parameters())
-    torch.testing.assert_close(embeddings(loaded), unmerged, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(embeddings(loaded), unmerged, atol=5e-6, rtol=1e-4)
     loaded.model.save_pretrained(tmp_path)
     merged, reopened = embeddings(loaded), AutoModel.from_pretrained(tmp_path)
     assert type(reopened) is type(loaded.model)

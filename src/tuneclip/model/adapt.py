@@ -17,9 +17,11 @@ from tuneclip.data.load import Dataset
 from tuneclip.model.batches import Batches, Feed
 from tuneclip.model.encode import Encoder
 from tuneclip.model.frozen import FrozenFeed, Keeper, embed_kept
+from tuneclip.model.hyperparameters import choose_attention
 from tuneclip.model.open import Loaded
 from tuneclip.model.order import make_order
 from tuneclip.model.plan import Plan
+from tuneclip.model.quick import quicken
 from tuneclip.model.retrieval import Vectors
 from tuneclip.model.towers import Halves, Normalise, Towers, cut_blocks, cut_head, whole
 from tuneclip.model.validate import Embed
@@ -48,6 +50,8 @@ def adapt(loaded: Loaded, dataset: Dataset, plan: Plan) -> Adaptation:
     """The recipe of the plan, applied. New weights and dropout follow from the plan's seed."""
     torch.manual_seed(plan.config.seed)
     loaded.model.to(torch.device(plan.device))
+    choose_attention(loaded.model, plan.device)
+    quicken(loaded.model)
     return RECIPES[plan.config.recipe](loaded, dataset, plan)
 
 

@@ -44,7 +44,7 @@ def optimizer(model: torch.nn.Module, config: TrainingConfig, rate: float) -> to
         if parameter.requires_grad:
             (decayed if parameter.ndim >= 2 else plain).append(parameter)
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=config.betas, eps=config.eps)
+    return torch.optim.AdamW(groups, lr=rate, betas=config.betas, eps=config.eps, fused=True)
 
 
 def rate_at(step: int, total: int, *, peak: float, warmup: float) -> float:

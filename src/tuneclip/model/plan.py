@@ -62,7 +62,6 @@ def make_plan(config: TrainingConfig, dataset: Dataset, loaded: Loaded, *, kept:
             expected=f"{loaded.dimension}, as this model has",
         )
     device = best_device()
-    hyperparameters.choose_attention(loaded.model, device)
     size = hyperparameters.batch_size(config, records)
     plan = Plan(
         config,

@@ -15,7 +15,6 @@ from tuneclip.model.choose import Choice
 from tuneclip.model.config import merged, read_config
 from tuneclip.model.diagnose import findings
 from tuneclip.model.encode import Encoder
-from tuneclip.model.hyperparameters import choose_attention
 from tuneclip.model.interpolate import Interpolation
 from tuneclip.model.loop import BEST, Loop
 from tuneclip.model.open import Loaded, load_model
@@ -92,7 +91,6 @@ def train(options: Train, project: Project) -> Trained:
     choice = team.on_writer(lambda: choose.recipe_of(config, dataset, project, folder))
     config = dataclasses.replace(config, recipe=choice.recipe) if choice else config
     plan = team.on_writer(lambda: make_plan(config, dataset, loaded, kept=project.kept))
-    choose_attention(loaded.model, plan.device)
     probe = interpolate.open_probe(plan, dataset, project)
     with team.writer_first():
         adaptation = adapt(loaded, dataset, plan)
