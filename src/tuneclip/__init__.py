@@ -20,7 +20,7 @@ _HOMES = {
     **dict.fromkeys(("Record", "Hit", "Score", "Difference", "Finding"), "tuneclip.records"),
 }
 _VERBS = {"caption", "check", "demo", "import_dataset", "sample", "augment", "train", "compare", "index", "search"}
-_VERBS |= {"doctor", "download", "estimate"}
+_VERBS |= {"doctor", "download", "estimate", "export"}
 __all__ = [
     "Difference",
     "Finding",
@@ -37,6 +37,7 @@ __all__ = [
     "doctor",
     "download",
     "estimate",
+    "export",
     "import_dataset",
     "index",
     "open_collection",

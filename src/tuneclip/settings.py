@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Recipe = Literal["full", "lora", "blocks", "head", "auto"]
 BatchSize = int | Literal["auto"]
+Format = Literal["hf", "sentence-transformers", "onnx"]
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 T = TypeVar("T")
 
@@ -170,6 +171,18 @@ class Compare:
     phrases: Path | None = option("File with one phrase a line; shown per model in the report.", default=None)
     report: Path | None = option("Where to write the HTML report.", default=None)
     seed: int = option("Seed of the bootstrap.", default=0)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Options of `tuneclip export`."""
+
+    model: str = argument("Model to export: `starter`, a model of the project, a folder, or a Hub id.")
+    to: Path = option("New folder of the export.")
+    format: Format = option("Library that is to open it.")
+    push: str | None = option(
+        "Repository of the Hub (`owner/name`) to upload it to; the token is HF_TOKEN's.", default=None
+    )
 
 
 @dataclass(frozen=True)

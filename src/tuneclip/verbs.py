@@ -88,6 +88,13 @@ VERBS = {
             "Measure models against each other on a dataset, with intervals.",
         ),
         Verb(
+            "export",
+            "tuneclip.model.export",
+            "export",
+            settings.Export,
+            "Write a model for another library, opened by it and compared before it counts.",
+        ),
+        Verb(
             "index", "tuneclip.vectors.embed", "index", settings.Index, "Embed a dataset's pictures into a collection."
         ),
         Verb("search", "tuneclip.vectors.search", "search", settings.Search, "Find pictures by words or by a picture."),
