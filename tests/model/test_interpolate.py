@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.conftest import save_dataset
 
 import tuneclip
+from tiny import save_dataset
 from tuneclip.data.load import open_dataset
 from tuneclip.errors import TuneclipError
 from tuneclip.model.interpolate import ALPHAS, Curve, Interpolation, Point, choose_alpha, forgotten, pictures_encoded
