@@ -358,14 +358,13 @@ def test_a_killed_download_goes_on_and_ends_the_same(
 
 def start(project: Path) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "tuneclip", "download", "finds", "--allow-private", "--project", str(project)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), preexec_fn=heed_ctrl_c
-    )
-
-
-def heed_ctrl_c() -> None:
-    """What a shell starts in the background inherits that SIGINT is ignored; Ctrl-C is what is tested."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else a child of a background shell ignores it
+    try:
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(process: "subprocess.Popen[str]", project: Path, pictures: int) -> None:
