@@ -150,8 +150,6 @@ def building(path: Path) -> Iterator[Path]:
     temporary, old = beside(path), path.parent / f".{path.name}.old"
     if old.exists() and not path.exists():  # killed between the two renames below
         old.rename(path)
-    if old.exists() and not path.exists():  # killed between the two renames below
-        old.rename(path)
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir()

@@ -201,7 +201,7 @@ def _encode(loaded: Loaded, plan: Plan) -> Embed:
 
     def embed(pictures: Sequence[Path], texts: Sequence[str]) -> tuple[Vectors, Vectors]:
         loaded.model.eval()
-        return encoder.pictures(pictures), encoder.texts(texts)
+        return encoder.both(pictures, texts)
 
     return embed
 

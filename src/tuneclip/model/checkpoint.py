@@ -1,6 +1,7 @@
 """Where a run stands: weights, moments and position, in one safetensors file that is replaced whole."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,7 @@ def save_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.O
     tensors: dict[str, torch.Tensor] = {f"weight/{name}": weight for name, weight in moving(model).items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"moment/{number}/{key}": state[key] for key in MOMENTS}
-    flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    write_bytes(path, save(flat, metadata={"position": json.dumps(asdict(position))}))
+    write_bytes(path, save(_copies(tensors), metadata={"position": json.dumps(asdict(position))}))
 
 
 def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Position:
@@ -71,8 +71,7 @@ def moving(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 def save_weights(path: Path, model: torch.nn.Module) -> None:
     """Replace the moving weights at `path`."""
-    flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in moving(model).items()}
-    write_bytes(path, save(flat))
+    write_bytes(path, save(_copies(moving(model))))
 
 
 def load_weights(path: Path, model: torch.nn.Module) -> None:
@@ -80,6 +79,11 @@ def load_weights(path: Path, model: torch.nn.Module) -> None:
     from safetensors.torch import load_file
 
     _put(model, load_file(path))
+
+
+def _copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors as safetensors takes them: on the CPU, contiguous, none sharing memory with another."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
 def _put(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:

@@ -92,8 +92,7 @@ def choose_recipe(config: TrainingConfig, dataset: Dataset, project: Project, fo
     """
     validation = Validation(dataset, limit=VALIDATED)
     base = load_model(str(config.model_name), project)
-    encoder = Encoder(base)
-    base_ranks = validation.ranks(lambda pictures, texts: (encoder.pictures(pictures), encoder.texts(texts)))
+    base_ranks = validation.ranks(Encoder(base).both)
     if not base_ranks:
         raise TuneclipError(
             "recipe auto chooses by validation recall, and there is no validation split",

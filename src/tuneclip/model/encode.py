@@ -164,6 +164,10 @@ class Encoder:
             list(map(embed, chosen))
         return vectors
 
+    def both(self, pictures: Iterable["Picture"], texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """The vectors of pictures and of texts, as `pictures` and `texts` give them."""
+        return self.pictures(pictures), self.texts(texts)
+
     def pixels(self, pictures: Iterable["Picture"]) -> list[npt.NDArray[np.uint8]]:
         """Each picture decoded, resized and cropped, (height, width, 3): to keep what is encoded more than once."""
         with ThreadPoolExecutor(processors()) as pool:

@@ -226,7 +226,7 @@ def _mix(loaded: Loaded, ends: dict[str, tuple[torch.Tensor, torch.Tensor]], alp
 def _remembering(encoder: Encoder, sample: Validation | None) -> Embed:
     """Embeds a sample whose pictures are decoded once and kept as uint8 pixels."""
     pixels = encoder.pixels(sample.paths) if sample else []
-    return lambda _, texts: (encoder.pictures(pixels), encoder.texts(texts))
+    return lambda _, texts: encoder.both(pixels, texts)
 
 
 def _curve(sample: Validation, ranks: list[Ranks]) -> Curve:

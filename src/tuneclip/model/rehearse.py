@@ -88,7 +88,7 @@ def rehearse(rehearsal: Rehearsal, began: float) -> Outcome:
         pixels = encoder.pixels(validation.paths)
         for _ in range(2):
             meter.mark("mix")
-            validation.ranks(lambda _, texts: (encoder.pictures(pixels), encoder.texts(texts)))
+            validation.ranks(lambda _, texts: encoder.both(pixels, texts))
         meter.mark("end")
     return Outcome(
         batch_size=rehearsal.batch_size,

@@ -143,8 +143,7 @@ def _ranks(loop: Loop, loaded: Loaded, mixed: Interpolation | None, validation: 
     best = kept(loop.folder)
     if (mixed is None or mixed.alpha == 1) and summary(best).get("mean_recall") == loop.position.best_value:
         return best
-    encoder = Encoder(loaded, loop.plan.device)
-    return validation.ranks(lambda pictures, texts: (encoder.pictures(pictures), encoder.texts(texts)))
+    return validation.ranks(Encoder(loaded, loop.plan.device).both)
 
 
 def _finished(options: Train, target: Path) -> Trained:
