@@ -10,7 +10,8 @@ demo: $(READY)  ## the whole line on a drawn archive
 	$(BIN)/tuneclip demo tuneclip-demo
 
 test: $(READY)  ## the tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not alone"
+	$(BIN)/pytest -m alone
 
 style: $(READY)  ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -8,18 +8,14 @@ ratio is the seconds from memory over those from the disk, median over the round
 machines that do other work beside; set OMP_WAIT_POLICY=PASSIVE then, or threads that wait count as work.
 
 Models: the starter, for which a picture is soon done, and a ViT-B/32 (random weights). Pictures: drawn, of 60 × 80,
-128 × 170 and 1,024 × 768 pixels; or those of a dataset that is given. `--memory` instead measures the peak of resident
-memory with the ViT-B/32 at an effective batch of 1,024, 64 pictures at once, against a batch of 64.
+128 × 170 and 1,024 × 768 pixels; or those of a dataset that is given.
 """
 
 import argparse
 import dataclasses
 import json
 import os
-import platform
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,14 +29,15 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
 import tuneclip
+from peers.contender import processor
 from tuneclip.data.load import Dataset, open_dataset
-from tuneclip.model.adapt import Adaptation, adapt
-from tuneclip.model.batches import Batch, Feed
-from tuneclip.model.loop import Loop
 from tuneclip.model.open import Loaded, load_model
-from tuneclip.model.plan import make_plan
-from tuneclip.model.precision import timed_precision
 from tuneclip.settings import TrainingConfig
+from tuneclip.training.adapt import Adaptation, adapt
+from tuneclip.training.batches import Batch, Feed
+from tuneclip.training.loop import Loop
+from tuneclip.training.plan import make_plan
+from tuneclip.training.precision import timed_precision
 
 EPOCHS = 6
 SIZES = ((60, 80), (170, 128), (1024, 768))
@@ -154,32 +151,9 @@ def _median_ratio(memory: list[float], disk: list[float]) -> float:
     return statistics.median(one / other for one, other in zip(memory, disk, strict=True))
 
 
-def peak(batch_size: int) -> int:
-    """Bytes of resident memory that two steps of this effective batch need at most, 64 pictures at once."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        dataset = draw(folder, (340, 256), 3 * batch_size)
-        config = TrainingConfig(batch_size=batch_size, micro_batch_size=64, precision="fp32")
-        loaded = model_of(BASE)
-        plan = make_plan(config, dataset, loaded)
-        adaptation = adapt(loaded, dataset, plan)
-        loop = Loop(adaptation, plan, folder, dict)
-        seconds(loop, _some(adaptation.batches.epoch(1, batch_size), 2))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def peak_apart(batch_size: int) -> int:
-    """The same in a fresh process."""
-    command = [sys.executable, __file__, "--peak", str(batch_size)]
-    return int(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
-
-
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
-    """All cases, or the peaks of memory."""
-    machine = {"processor": platform.processor(), "cores": os.cpu_count(), "torch": torch.__version__}
-    if options.memory:
-        peaks = {str(size): peak_apart(size) for size in (64, 1024)}
-        return {"machine": machine, "peak_memory_bytes": peaks, "ratios": {"1024/64": peaks["1024"] / peaks["64"]}}
+    """All cases."""
+    machine = {"processor": processor(), "cores": os.cpu_count(), "torch": torch.__version__}
     rows = []
     for case in cases(options):
         with tempfile.TemporaryDirectory() as place:
@@ -201,24 +175,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer pictures and rounds: under five minutes")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--dataset", type=Path, help="a dataset's folder, instead of drawn pictures")
-    parser.add_argument("--memory", action="store_true", help="measure the peak of memory instead; takes minutes")
-    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.peak:
-        print(peak(options.peak))
-        return
     result = measure_all(options)
     if options.json:
         print(json.dumps(result))
         return
-    for row in result.get("rows", ()):
+    for row in result["rows"]:
         speeds = "  ".join(f"{name} {value:7.1f}" for name, value in row["pictures_per_second"].items())
         ratios = "  ".join(f"{name} {value:.3f}" for name, value in row["ratios"].items())
         print(f"{row['model']:<10} {_name(row['size']):<12} {row['precision']}  pictures/s: {speeds}  ratios: {ratios}")
-    for name, value in result.get("peak_memory_bytes", {}).items():
-        print(f"peak at batch {name}: {value / 1e6:,.0f} MB")
-    if options.memory:
-        print(f"1024 against 64: {result['ratios']['1024/64']:.3f}")
 
 
 if __name__ == "__main__":

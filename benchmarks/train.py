@@ -19,25 +19,25 @@ batch of 1,024, 64 pictures in memory at once, against a batch of 64; that takes
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from peers.contender import Contender, processor
 from peers.environment import peers_python
 from peers.pairs import save_dataset, save_prepared
 from peers.worker import Task
-from tuneclip.model import hyperparameters
 from tuneclip.model.encode import best_device
 from tuneclip.settings import TrainingConfig
+from tuneclip.training import hyperparameters
 
 HERE = Path(__file__).parent
 CACHE = Path.home() / ".cache" / "tuneclip-benchmarks"
@@ -68,44 +68,6 @@ class Effort:
 FULL, QUICK = Effort(64, 7, 1200), Effort(16, 5, 60)
 
 
-class Contender:
-    """One process that trains a step when it is told to."""
-
-    def __init__(self, name: str, task: Task, python: str):
-        self.name, self.answers = name, list[dict[str, Any]]()
-        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0"}
-        environment |= {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-        command = [python, "-m", CONTENDERS[name], json.dumps(asdict(task))]
-        self._process = subprocess.Popen(
-            command, cwd=HERE, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __enter__(self) -> "Contender":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.communicate()
-
-    def ready(self) -> dict[str, Any]:
-        """Wait until the model is loaded; what runs, by package."""
-        return self._answer()
-
-    def step(self) -> None:
-        """One step; its answer is kept."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("step\n")
-        self._process.stdin.flush()
-        self.answers.append(self._answer())
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended with status {self._process.wait()}; its message stands above")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
 def pythons(cache: Path) -> dict[str, str]:
     """Each contender's interpreter."""
     peers = str(peers_python(cache))
@@ -126,14 +88,14 @@ def prepare(cache: Path, python: str, size: str, pairs: int) -> Task:
 def compete(names: Sequence[str], task: Task, python: dict[str, str], effort: Effort) -> list[dict[str, Any]]:
     """Some contenders on one task, by turns: a row for each."""
     with ExitStack() as stack:
-        contenders = [stack.enter_context(Contender(name, task, python[name])) for name in names]
+        contenders = [stack.enter_context(Contender(name, CONTENDERS[name], task, python[name])) for name in names]
         known = [contender.ready() for contender in contenders]
         until = time.monotonic() + effort.seconds
         for number in range(1 + effort.rounds):
             if number > 1 and time.monotonic() > until:
                 break
             for contender in contenders:
-                contender.step()
+                contender.turn()
             print(f"{task.precision} {task.recipe}: round {number} of {effort.rounds}", file=sys.stderr)
     return [row(contender, task, facts) for contender, facts in zip(contenders, known, strict=True)]
 
@@ -253,15 +215,6 @@ def main() -> None:
     result = measure_memory(task, python) if options.memory else measure(task, python, effort)
     result |= {"quick": options.quick, "size": options.size, "threads": task.threads, "processor": processor()}
     print(json.dumps(result)) if options.json else show(result)
-
-
-def processor() -> str:
-    """Its name, as the system tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
 
 
 if __name__ == "__main__":

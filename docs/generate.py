@@ -42,13 +42,16 @@ def _section(verb: Verb) -> str:
 def _name(field: dataclasses.Field[Any]) -> str:
     if field.metadata["kind"] == "argument":
         return field.name.upper()
-    return f"-{field.name}" if len(field.name) == 1 else "--" + field.name.replace("_", "-")
+    name = field.name.replace("_", "-")
+    if field.default is True:
+        return f"--{name}/--no-{name}"
+    return f"-{name}" if len(name) == 1 else f"--{name}"
 
 
 def _usage(field: dataclasses.Field[Any]) -> str:
     required = field.default is dataclasses.MISSING
     flag = field.metadata["kind"] == "option"
-    value = "" if field.default is False else f" {field.name.upper()}"
+    value = "" if isinstance(field.default, bool) else f" {field.name.upper()}"
     text = _name(field) + (value if flag else "")
     return text if required else f"[{text}]"
 

@@ -12,17 +12,21 @@ CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 BINARIES = "Scripts" if os.name == "nt" else "bin"
 
 
-def peers_python(cache: Path) -> Path:
-    """The interpreter of the environment in `cache`; the first call installs it, which takes minutes and a network."""
-    folder = cache / "environment"
+def peers_python(cache: Path, requirements: Path = REQUIREMENTS) -> Path:
+    """The interpreter of an environment in `cache` with what the file of requirements names.
+
+    The first call installs it, which takes a network and, for the models' peers, minutes.
+    """
+    folder = cache / ("environment" if requirements == REQUIREMENTS else f"environment-{requirements.stem}")
     python, done = folder / BINARIES / "python", folder / "requirements.txt"
-    if done.is_file() and done.read_bytes() == REQUIREMENTS.read_bytes():
+    if done.is_file() and done.read_bytes() == requirements.read_bytes():
         return python
     print(f"installing the peers into {folder}", file=sys.stderr)
     venv.create(folder, clear=True, with_pip=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
-    torch = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
-    for wanted in ([torch], ["--requirement", str(REQUIREMENTS)]):  # torch first, or a build for GPUs may come
-        subprocess.run([*install, *wanted], check=True, stdout=sys.stderr)
-    shutil.copy(REQUIREMENTS, done)
+    torch = [line for line in requirements.read_text().splitlines() if line.startswith("torch==")]
+    for wanted in (torch, ["--requirement", str(requirements)]):  # torch first, or a build for GPUs may come
+        if wanted:
+            subprocess.run([*install, *wanted], check=True, stdout=sys.stderr)
+    shutil.copy(requirements, done)
     return python

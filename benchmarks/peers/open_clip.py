@@ -126,7 +126,7 @@ class Loader:
         while True:
             self._turns.begin()
             yield self._batch
-            self._turns.end(self._loss.seen.item())
+            self._turns.end(loss=self._loss.seen.item())
 
 
 def main(task: Task, turns: Turns) -> None:

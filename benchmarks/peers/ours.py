@@ -6,11 +6,11 @@ from itertools import chain, count, repeat
 from pathlib import Path
 
 from tuneclip.data.load import open_dataset
-from tuneclip.model.adapt import adapt
-from tuneclip.model.loop import Loop
 from tuneclip.model.open import load_model
-from tuneclip.model.plan import make_plan
 from tuneclip.settings import TrainingConfig
+from tuneclip.training.adapt import adapt
+from tuneclip.training.loop import Loop
+from tuneclip.training.plan import make_plan
 
 from .worker import Task, Turns, read_task
 
@@ -52,7 +52,7 @@ def main(task: Task, turns: Turns, folder: Path) -> None:
     while True:
         turns.begin()
         loop._step(next(batches))
-        turns.end(loop.position.epoch_losses[-1])
+        turns.end(loss=loop.position.epoch_losses[-1])
 
 
 if __name__ == "__main__":

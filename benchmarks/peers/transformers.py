@@ -43,7 +43,7 @@ class Take(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, *arguments: Any, **options: Any) -> None:
         """The weights are updated."""
-        self.turns.end(self.loss.item())
+        self.turns.end(loss=self.loss.item())
 
 
 def arguments(task: Task, folder: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A contender's side of the benchmark: what it is to do, and how it takes turns with the others.
 
-The process reads a line for each step and answers with a line of JSON: the seconds that the step took and its loss.
+The process reads a line for each turn and answers with a line of JSON: the seconds that it took, the loss of a step.
 While another one works it waits for its next line and uses no processor.
 """
 
@@ -72,16 +72,24 @@ class Turns:
             raise SystemExit(0)
         self._started, self._worked = time.perf_counter(), time.process_time()
 
-    def end(self, loss: float) -> None:
-        """Answer; the turn is over."""
+    def end(self, **values: float) -> None:
+        """Answer with the seconds, the peak of memory and these values; the turn is over."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         seconds, worked = time.perf_counter() - self._started, time.process_time() - self._worked
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        self._answer({"seconds": seconds, "processor_seconds": worked, "loss": loss, "peak_memory_bytes": peak})
+        self._answer({"seconds": seconds, "processor_seconds": worked, "peak_memory_bytes": peak_memory(), **values})
 
     def _answer(self, values: dict[str, Any]) -> None:
         print(json.dumps(values), file=self._answers, flush=True)
+
+
+def peak_memory() -> int:
+    """The largest resident memory that this process has had, bytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux hands the other figure down from the process that started this one
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def save_material(path: Path, pixels: torch.Tensor, captions: list[str]) -> None:

@@ -20,7 +20,8 @@ _HOMES = {
     **dict.fromkeys(("Record", "Hit", "Score", "Difference", "Finding"), "tuneclip.records"),
 }
 _VERBS = {"caption", "check", "demo", "import_dataset", "sample", "augment", "train", "compare", "index", "search"}
-_VERBS |= {"doctor", "download", "estimate", "export"}
+_VERBS |= {"classify", "doctor", "download", "estimate", "export", "models", "rollback", "run"}
+_VERBS |= {"serve", "label", "reindex", "forget"}
 __all__ = [
     "Difference",
     "Finding",
@@ -32,20 +33,28 @@ __all__ = [
     "augment",
     "caption",
     "check",
+    "classify",
     "compare",
     "demo",
     "doctor",
     "download",
     "estimate",
     "export",
+    "forget",
     "import_dataset",
     "index",
+    "label",
+    "models",
     "open_collection",
     "open_dataset",
     "open_model",
+    "reindex",
+    "rollback",
+    "run",
     "sample",
     "sample_size",
     "search",
+    "serve",
     "train",
 ]
 

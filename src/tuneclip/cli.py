@@ -99,7 +99,7 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
     kind, multiple = _click_type(hint)
     default: dict[str, Any] = {} if required else {"default": field.default}
     if field.metadata["kind"] == "argument":
-        return click.Argument([field.name], type=kind, required=required, **default)
+        return click.Argument([field.name], type=kind, required=required, nargs=-1 if multiple else 1, **default)
     flags = ["--" + field.name.replace("_", "-"), field.name]
     if field.metadata["letter"]:
         flags[0:0] = ["-" + field.metadata["letter"]]
@@ -107,6 +107,7 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
         flags.remove("--" + field.name)
     text = field.metadata["help"]
     if kind is click.BOOL:
+        flags[0] += f"/--no-{flags[0][2:]}" if field.default is True else ""
         return click.Option(flags, is_flag=True, help=text, **default)
     shown = not required and field.default not in (None, ())
     return click.Option(
@@ -131,15 +132,24 @@ def _click_type(hint: Any) -> tuple[click.ParamType[Any], bool]:
 
 
 def _run(verb: Verb, *, project: Path, as_json: bool, **options: Any) -> None:
-    result = verb.run(verb.settings(**options), Project(project))
+    try:
+        result = verb.run(verb.settings(**options), Project(project))
+    except TuneclipError as error:
+        if as_json and dataclasses.is_dataclass(error.result) and speaks():
+            _print_json(error.result)
+        raise
     if not speaks():
         return
     if as_json:
-        print(json.dumps(dataclasses.asdict(result), ensure_ascii=False, default=str, allow_nan=False))
+        _print_json(result)
         return
     from rich.console import Console
 
     result.show(Console(highlight=False, soft_wrap=not sys.stdout.isatty()))
+
+
+def _print_json(result: Any) -> None:
+    print(json.dumps(dataclasses.asdict(result), ensure_ascii=False, default=str, allow_nan=False))
 
 
 def _project_defaults(arguments: list[str]) -> dict[str, Any]:

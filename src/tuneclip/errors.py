@@ -9,6 +9,9 @@ class TuneclipError(Exception):
     The message is one line, ready to be shown as it is.
     """
 
+    result: object = None
+    """What was done before it went wrong, where that is to be told: the dataclass that `--json` prints."""
+
     def __init__(self, what: str, *, where: object = None, expected: str | None = None, hint: str | None = None):
         self.what, self.where, self.expected, self.hint = what, where, expected, hint
         message = what

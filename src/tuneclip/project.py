@@ -24,6 +24,8 @@ GRAPHS = "onnx"
 ENCODER = "encoder.json"
 EMBEDDED = "embedded.npy"
 MINED = "mined.safetensors"
+ANSWERS = "answers.jsonl"
+ENVIRONMENT = ".env"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,23 @@ class Project:
         """What runs compute once and read again, in files named by all that decides them."""
         return self.root / "runs" / ".kept"
 
+    def asked(self, dataset: str) -> Path:
+        """The folder of what a multimodal model answered about a dataset's pictures, and of its jobs."""
+        return self.root / "runs" / ".captions" / checked_name(dataset)
+
+    @property
+    def pipelines(self) -> Path:
+        """What pipelines have done, so that they need not do it again, and their locks."""
+        return self.root / "runs" / ".pipelines"
+
+    def classifier(self, name: str) -> Path:
+        """The file of a finished classifier."""
+        return self.root / "classifiers" / f"{checked_name(name)}.json"
+
+    def classifier_log(self, name: str) -> Path:
+        """The ratings that make a classifier, one event a line."""
+        return self.root / "classifiers" / f"{checked_name(name)}.ratings.jsonl"
+
     @property
     def vectors(self) -> Path:
         """The embedded database."""
@@ -71,6 +90,18 @@ class Project:
         """The tables of `tuneclip.toml`; empty where there is none. Raises TuneclipError when it is not TOML."""
         path = self.root / SETTINGS
         return read_toml(path) if path.is_file() else {}
+
+    def environment(self) -> dict[str, str]:
+        """What the environment says, and where it says nothing the project's `.env`; nothing is put into it."""
+        from dotenv import dotenv_values
+
+        path = self.root / ENVIRONMENT
+        try:
+            kept = dotenv_values(path) if path.is_file() else {}
+        except UnicodeDecodeError as error:
+            raise TuneclipError("not a text file in UTF-8", where=path, expected="lines like NAME=value") from error
+        given = {name: value for name, value in os.environ.items() if value}
+        return {name: value for name, value in kept.items() if value} | given
 
     def _find(self, kind: str, name: str) -> Path:
         inside = self.root / kind / name

@@ -3,12 +3,15 @@
 Order of precedence: the default here < `tuneclip.toml` of the project < environment (`TUNECLIP_TRAIN_MODEL=…`) < flag.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Recipe = Literal["full", "lora", "blocks", "head", "auto"]
 BatchSize = int | Literal["auto"]
+Engine = Literal["openai", "bedrock", "local"]
 Format = Literal["hf", "sentence-transformers", "onnx"]
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 T = TypeVar("T")
@@ -36,11 +39,17 @@ def from_python(kind: type[T], *arguments: Any, **options: Any) -> T:
     fitting: dict[str, Any] = {}
     for known in fields(given):  # type: ignore[arg-type]
         value, hint = getattr(given, known.name), hints[known.name]
-        if value is not None and Path in (hint, *get_args(hint)):
+        if get_origin(hint) is tuple:
+            several = _as_texts(value) if isinstance(value, Mapping) else value
+            fitting[known.name] = (several,) if isinstance(several, str | Path) else tuple(several or ())
+        elif value is not None and Path in (hint, *get_args(hint)):
             fitting[known.name] = Path(value)
-        elif get_origin(hint) is tuple:
-            fitting[known.name] = (value,) if isinstance(value, str) else tuple(value)
     return replace(given, **fitting)  # type: ignore[type-var]
+
+
+def _as_texts(named: Mapping[str, Any]) -> list[str]:
+    """Names with values as they stand on the command line: `name=value`, a table as JSON."""
+    return [f"{name}={json.dumps(value) if isinstance(value, Mapping) else value}" for name, value in named.items()]
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,25 @@ class Caption:
     keep: bool = option("Keep the captions that there are, behind the new ones.", default=False)
     to: str | None = option("Name of a new dataset (default: the captions are changed in place).", default=None)
     model: str = option("Model whose tokens are counted.", default="starter")
+    engine: Engine | None = option("Captions by a multimodal model: who asks it.", default=None)
+    prompt: str | None = option("What the model is asked; may name fields (default: one sentence).", default=None)
+    engine_model: str | None = option("The multimodal model (default: OPENAI_MODEL, BEDROCK_MODEL).", default=None)
+    limit: int | None = option("Ask for the first so many records only.", default=None)
+    max_side: int = option("Pictures are sent with this longer side at most, in pixels.", default=768)
+    max_tokens: int = option("Longest answer, in the model's tokens.", default=300)
+    yes: bool = option("Do not ask before the model is asked.", default=False)
+    connections: int = option("openai: how many pictures are asked for at once.", default=8)
+    retries: int = option("openai: how often to try a picture again in this run.", default=6)
+    wait_seconds: float = option("openai: wait before the first retry; each further one doubles it.", default=1.0)
+    timeout_seconds: float = option("openai: wait for one answer.", default=120.0)
+    submit: bool = option("bedrock: write the requests, upload them and start the job; no more.", default=False)
+    poll: bool = option("bedrock: say how the jobs stand; no more.", default=False)
+    collect: bool = option("bedrock: fetch the answers of finished jobs and caption the dataset.", default=False)
+    s3: str | None = option("bedrock: where requests and answers lie, s3://BUCKET/PREFIX.", default=None)
+    role: str | None = option("bedrock: ARN of the role that jobs run as (default: BEDROCK_ROLE_ARN).", default=None)
+    part_records: int = option("bedrock: most pictures of one job.", default=50_000)
+    part_megabytes: float = option("bedrock: largest file of requests.", default=900.0)
+    poll_seconds: float = option("bedrock: pause between two looks at a job.", default=30.0)
 
 
 @dataclass(frozen=True)
@@ -193,6 +221,25 @@ class Index:
     model: str = option("Model that embeds them.")
     to: str | None = option("Name of the collection (default: the dataset's name).", default=None)
     store: str | None = option("Where the collection lives (default: the project's own database).", default=None)
+    texts: bool = option("Embed the captions too, into a collection of their own, COLLECTION-texts.", default=False)
+
+
+@dataclass(frozen=True)
+class Reindex:
+    """Options of `tuneclip reindex`."""
+
+    collection: str = argument("Collection to move to another store, or to embed by another model.")
+    to_store: str | None = option("Store that it moves to: a folder or a URI.", default=None)
+    model: str | None = option("Model that embeds it anew, from its dataset.", default=None)
+    to: str | None = option("Name of the result (default: it takes the old one's place).", default=None)
+    remove_old: bool = option("Delete the older versions that earlier runs and this one leave.", default=False)
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Options of `tuneclip forget`."""
+
+    collection: str = argument("Collection to delete for good, seen marks included; the dataset stays.")
 
 
 @dataclass(frozen=True)
@@ -201,12 +248,79 @@ class Search:
 
     collection: str = argument("Collection to search.")
     text: str | None = argument("What to look for, in words.", default=None)
-    picture: Path | None = option("A picture to look for instead of words.", default=None)
+    picture: tuple[Path, ...] = option("Picture(s) to look for; `photo.jpg^0.5` counts half.", default=())
+    plus: tuple[str, ...] = option("Further words to look for; `snow^0.5` counts half.", default=())
+    minus: tuple[str, ...] = option("Words for what it shall not be; counts half, `red^1` fully.", default=())
+    like: tuple[str, ...] = option("Id(s) of pictures in the collection to find more of.", default=())
+    words: str | None = option("Words that captions or metadata should have; joins full text in.", default=None)
     k: int = option("How many hits.", default=10, letter="k")
     where: str | None = option(
         """Filter over metadata, like "category = 'coin' and period.start < -300".""", default=None
     )
+    html: Path | None = option("Where to write a page that shows the pictures found.", default=None)
     model: str | None = option("Model that must have made the collection (default: the one it names).", default=None)
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Options of `tuneclip serve`."""
+
+    port: int = option("Port to listen on; 0 takes a free one.", default=8863)  # TUNE on a telephone's keys
+    host: str = option("Address to listen on; any but this machine's own needs a token.", default="127.0.0.1")
+    open: bool = option("Open the page in a browser, where a person sits at the terminal.", default=True)
+    token: str | None = option(
+        "Token that every request must show (default: none on this machine's own address, else made and told once).",
+        default=None,
+    )
+
+
+@dataclass(frozen=True)
+class Label:
+    """Options of `tuneclip label`."""
+
+    collection: str = argument("Collection whose pictures are rated.")
+    prompt: str = argument("What the classifier is to find, in words; the first pictures are those nearest to it.")
+    to: str | None = option("Name of the classifier (default: made from the prompt).", default=None)
+    port: int = option("Port to listen on; 0 takes a free one.", default=0)
+    host: str = option("Address to listen on; any but this machine's own needs a token.", default="127.0.0.1")
+    open: bool = option("Open the page in a browser, where a person sits at the terminal.", default=True)
+    token: str | None = option(
+        "Token that every request must show (default: none on this machine's own address, else made and told once).",
+        default=None,
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """Options of `tuneclip run`."""
+
+    pipeline: str = argument("Pipeline: a TOML file, or one that comes along.", default="train-and-embed.toml")
+    set: tuple[str, ...] = option("A variable's value for this run, as name=value.", default=())
+
+
+@dataclass(frozen=True)
+class Models:
+    """Options of `tuneclip models`: none of its own."""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """Options of `tuneclip rollback`."""
+
+    to: str | None = option("Model that becomes the newest (default: the one before).", default=None)
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Options of `tuneclip classify`."""
+
+    classifier: str = argument("Classifier: its name or its file.")
+    pictures: tuple[str, ...] = argument("Pictures, or folders of them.", default=())
+    collection: str | None = option("Collection to classify instead; nothing needs to be embedded.", default=None)
+    dataset: str | None = option("Dataset to classify instead.", default=None)
+    texts: Path | None = option("File of texts to classify instead, one a line.", default=None)
+    threshold: float | None = option("Score that makes a positive (default: the classifier's own).", default=None)
+    k: int = option("How many lines the table has; `--json` has all.", default=20, letter="k")
 
 
 @dataclass(frozen=True)

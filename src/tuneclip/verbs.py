@@ -57,7 +57,13 @@ VERBS = {
             settings.Augment,
             "Add varied copies of the training pictures, on disk.",
         ),
-        Verb("caption", "tuneclip.model.caption", "caption", settings.Caption, "Make captions from the metadata."),
+        Verb(
+            "caption",
+            "tuneclip.model.caption",
+            "caption",
+            settings.Caption,
+            "Make captions from the metadata, or by a model.",
+        ),
         Verb(
             "check",
             "tuneclip.measure.check",
@@ -74,12 +80,12 @@ VERBS = {
         ),
         Verb(
             "estimate",
-            "tuneclip.model.estimate",
+            "tuneclip.training.estimate",
             "estimate",
             settings.Estimate,
             "Say what a training takes here, time and memory, by trying a few of its steps.",
         ),
-        Verb("train", "tuneclip.model.train", "train", settings.Train, "Fine-tune a model on a dataset."),
+        Verb("train", "tuneclip.training.train", "train", settings.Train, "Fine-tune a model on a dataset."),
         Verb(
             "compare",
             "tuneclip.measure.compare",
@@ -97,7 +103,57 @@ VERBS = {
         Verb(
             "index", "tuneclip.vectors.embed", "index", settings.Index, "Embed a dataset's pictures into a collection."
         ),
+        Verb(
+            "reindex",
+            "tuneclip.vectors.reindex",
+            "reindex",
+            settings.Reindex,
+            "Move a collection to another store, or embed it by another model; switch when it is whole.",
+        ),
+        Verb("forget", "tuneclip.vectors.reindex", "forget", settings.Forget, "Delete a collection."),
         Verb("search", "tuneclip.vectors.search", "search", settings.Search, "Find pictures by words or by a picture."),
+        Verb(
+            "serve",
+            "tuneclip.web.serve",
+            "serve",
+            settings.Serve,
+            "The page in the browser: search, compare, label, and what the project holds.",
+        ),
+        Verb(
+            "label",
+            "tuneclip.web.label",
+            "label",
+            settings.Label,
+            "Rate pictures in the browser until a classifier knows what you mean.",
+        ),
+        Verb(
+            "run",
+            "tuneclip.pipeline.run",
+            "run",
+            settings.Run,
+            "Run a pipeline with variables; what is up to date is skipped.",
+        ),
+        Verb(
+            "models",
+            "tuneclip.pipeline.models",
+            "models",
+            settings.Models,
+            "The project's models: lineage, figures, which is the newest.",
+        ),
+        Verb(
+            "rollback",
+            "tuneclip.pipeline.rollback",
+            "rollback",
+            settings.Rollback,
+            "Make the model before the newest the newest again.",
+        ),
+        Verb(
+            "classify",
+            "tuneclip.learn.classify",
+            "classify",
+            settings.Classify,
+            "Score pictures, a collection, a dataset or texts by a classifier, best first.",
+        ),
         Verb(
             "doctor",
             "tuneclip.start.doctor",

@@ -1,25 +1,20 @@
 """What every backend promises, held against the exact reference."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from backends import BACKENDS, parameters
 
 from tuneclip.errors import TuneclipError
-from tuneclip.vectors.collection import Collection, Origin, Row, open_collection
-from tuneclip.vectors.exact import ExactCollection
+from tuneclip.vectors.collection import Collection, Origin, Row
 
 ORIGIN = Origin("tiny", "0123456789abcdef", 4, "finds", "datasets/finds")
-BACKENDS: dict[str, Callable[[Path], Collection]] = {
-    "exact": lambda root: ExactCollection("finds", ORIGIN, root),
-    "lancedb": lambda root: open_collection("finds", root, origin=ORIGIN),
-}
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=parameters(list(BACKENDS)))
 def collection(request: pytest.FixtureRequest, tmp_path: Path) -> Collection:
-    return BACKENDS[request.param](tmp_path)
+    return BACKENDS[request.param].open(tmp_path, request, ORIGIN)
 
 
 def row(key: str, vector: tuple[float, ...] = (1, 0, 0, 0), **more) -> Row:

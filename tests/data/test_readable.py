@@ -93,6 +93,10 @@ def test_lines_never_fail_and_have_no_more_lines_than_fields(fields: dict[str, s
     assert len(text.split("\n")) <= max(1, len(fields))
 
 
+def test_a_field_whose_name_has_a_line_break_stays_one_line() -> None:
+    assert as_lines({"material\nused": "bronze"}) == "material used: bronze"
+
+
 def test_a_placeholder_names_the_fields_that_it_reads() -> None:
     assert sources("findspot:coordinates") == ["findspot.latitude", "findspot.longitude"]
     assert sources("a:b") == ["a:b"]

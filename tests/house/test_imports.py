@@ -12,7 +12,8 @@ import tuneclip
 
 PACKAGE = Path(tuneclip.__file__).parent
 ORDER = ["errors", "records", "settings", "project", "progress", "archive"]
-ORDER += ["data", "model", "vectors", "learn", "measure", "web", "run", "start", "verbs", "cli", "__init__", "__main__"]
+ORDER += ["data", "model", "training", "vectors", "learn", "measure", "web"]
+ORDER += ["verbs", "pipeline", "start", "cli", "__init__", "__main__"]
 """From the bottom to the top: a room imports only from those before it."""
 HEAVY = ("torch", "transformers", "lancedb", "pyarrow", "matplotlib", "PIL", "numpy", "rich", "jinja2")
 

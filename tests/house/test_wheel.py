@@ -22,7 +22,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_brings_the_starter_and_the_templates(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("model/starter/model.safetensors", "model/starter/tokenizer.json", "py.typed"):
+    parts = (
+        "model/starter/model.safetensors",
+        "model/starter/tokenizer.json",
+        "pipeline/train-and-embed.toml",
+        "py.typed",
+    )
+    for needed in parts:
         assert f"tuneclip/{needed}" in names
     assert any(name.startswith("tuneclip/measure/templates/") for name in names)
     assert not [name for name in names if name.startswith(("tests", "training"))]

@@ -1,5 +1,6 @@
 """The verb `index`: what is embedded, what is kept, what is refused."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import pytest
 
 import tuneclip
 from tuneclip.errors import TuneclipError
+from tuneclip.vectors.hashes import Hashes
 
 COUNTS = ("added", "updated", "removed", "unchanged", "skipped", "total")
 
@@ -195,3 +197,57 @@ def test_the_result_is_what_json_promises(project: Path):
     assert result | {"collection": "c", "model": "tiny", "added": 36, "total": 36} == result
     assert result.keys() >= {"store", "updated", "removed", "unchanged", "seconds", "fingerprint", "skipped"}
     assert done.stderr == ""
+
+
+def test_files_whose_size_and_time_are_unchanged_are_not_read_again(tmp_path: Path):
+    path, memory = tmp_path / "x", tmp_path / "hashes.json"
+    path.write_bytes(b"one")
+    os.utime(path, (10**9, 10**9))
+    hashes = Hashes(memory)
+    first = hashes.of(path, "x")
+    hashes.save()
+    path.write_bytes(b"two")
+    os.utime(path, (10**9, 10**9))  # nothing but the bytes tells
+    assert Hashes(memory).of(path, "x") == first
+    os.utime(path, (10**9, 10**9 + 1))
+    assert Hashes(memory).of(path, "x") == hashlib.sha256(b"two").hexdigest()
+
+
+@pytest.mark.parametrize("memory", [b"torn {", b"[1]", b'{"x": 5}'])
+def test_a_torn_memory_of_hashes_costs_only_time(tmp_path: Path, memory: bytes):
+    (tmp_path / "x").write_bytes(b"one")
+    (tmp_path / "hashes.json").write_bytes(memory)
+    assert Hashes(tmp_path / "hashes.json").of(tmp_path / "x", "x") == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_file_that_changed_just_now_is_not_trusted_to_stay(tmp_path: Path):
+    (tmp_path / "x").write_bytes(b"one")
+    hashes = Hashes(tmp_path / "hashes.json")
+    hashes.of(tmp_path / "x", "x")
+    hashes.save()
+    assert not (tmp_path / "hashes.json").exists()
+
+
+def test_captions_get_a_collection_of_their_own(project: Path):
+    index(project)
+    result = tuneclip.index(dataset="small", model="tiny", texts=True, project=project)
+    assert (result.unchanged, result.texts.collection, result.texts.added) == (36, "small-texts", 72)
+    (hit,) = tuneclip.search("small-texts", "the bowl, red", k=1, project=project).hits
+    assert (hit.captions, hit.score) == (("the bowl, red",), pytest.approx(1, abs=1e-5))
+    assert hit.path.startswith(str(project / "datasets/small/pictures"))
+
+
+def test_only_captions_that_changed_are_embedded_again(project: Path):
+    index(project, texts=True)
+    rows = lines(project)
+    rows[0]["captions"] = ["an astrolabe"]
+    rows[1]["metadata"] = {"colour": "blue"}
+    rewrite(project, rows)
+    done = tuneclip.index(dataset="small", model="tiny", texts=True, project=project).texts
+    assert (done.added, done.updated, done.removed, done.unchanged, done.total) == (0, 3, 1, 68, 71)
+    assert tuneclip.search("small-texts", "an astrolabe", k=1, project=project).hits[0].id == "find-0#0"
+
+
+def test_the_result_says_how_searches_find(project: Path):
+    result = tuneclip.index(dataset="small", model="tiny", project=project)
+    assert (result.index.kind, result.index.recall) == ("exact", 1.0)

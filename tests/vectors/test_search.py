@@ -1,17 +1,23 @@
 """The verb `search`: what is found, how it is shown, what is refused."""
 
+import dataclasses
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import tuneclip
 from tuneclip.errors import TuneclipError
+from tuneclip.vectors.collection import Origin, Row
+from tuneclip.vectors.exact import ExactCollection
+from tuneclip.vectors.survey import scale
 
 
 @pytest.fixture
@@ -39,6 +45,62 @@ def test_a_filter_leaves_only_what_fulfils_it(indexed: Path):
     where = "colour = 'red' and number >= 12 and split = 'train' and caption like '%bowl%'"
     found = tuneclip.search("small", "a coin", k=99, where=where, project=indexed)
     assert [hit.id for hit in found.hits] == ["find-12"]
+
+
+def test_words_and_pictures_together_are_the_weighted_sum(indexed: Path):
+    picture = indexed / "datasets/small/pictures/007.png"
+    found = tuneclip.search("small", "a red bowl", picture=[f"{picture}^0.5"], minus="green", k=1, project=indexed)
+    encoder = tuneclip.open_model("tiny", indexed)
+    red, green = encoder.texts(["a red bowl", "green"])
+    wanted = red + 0.5 * encoder.pictures([picture])[0] - 0.5 * green
+    seen = encoder.pictures([Path(found.hits[0].path)])[0]
+    assert found.hits[0].score == pytest.approx(float(seen @ wanted / np.linalg.norm(wanted)), abs=1e-5)
+    assert found.query == f"'a red bowl' + {picture} x 0.5 - 'green' x 0.5"
+
+
+def test_more_like_this_leaves_this_out_and_needs_no_model(indexed: Path):
+    shutil.rmtree(indexed / "models/tiny/onnx", ignore_errors=True)
+    hits = tuneclip.search("small", like="find-7", k=36, project=indexed).hits
+    assert len(hits) == 35
+    assert "find-7" not in {hit.id for hit in hits}
+
+
+def test_full_text_has_a_say_in_the_order(indexed: Path):
+    found = tuneclip.search("small", "x", words="lamp black", k=3, where="split = 'train'", project=indexed)
+    assert all("black clay lamp" in hit.captions[0] for hit in found.hits[:1])
+    assert all(-1 <= hit.score <= 1 and hit.metadata["split"] == "train" for hit in found.hits)
+    assert tuneclip.search("small", words="lamp", k=1, project=indexed).query == "'lamp'"
+
+
+def test_full_text_finds_what_was_indexed_later(indexed: Path):
+    tuneclip.search("small", words="bowl", k=1, project=indexed)
+    collection = tuneclip.open_collection("small", indexed)
+    (row,) = collection.get(["find-1"])
+    collection.upsert([dataclasses.replace(row, captions=("an astrolabe",))])
+    assert collection.matching("astrolabe", 5) == ["find-1"]
+
+
+def test_the_contact_sheet_holds_its_pictures_and_no_markup_of_others(indexed: Path):
+    collection = tuneclip.open_collection("small", indexed)
+    (row,) = collection.get(["find-0"])
+    collection.upsert([dataclasses.replace(row, captions=("<script>alert(1)</script>",))])
+    tuneclip.search("small", "<b>bowl", like="find-0^0.1", k=40, html=indexed / "a.html", project=indexed)
+    tuneclip.search("small", "x", k=40, html=indexed / "b.html", project=indexed)
+    page, other = (indexed / "a.html").read_text(), (indexed / "b.html").read_text()
+    assert "<b>bowl" not in page
+    assert ("<script>" in other, "&lt;script&gt;" in other) == (False, True)
+    assert other.count('src="data:image/jpeg;base64,') == 36
+    assert not re.search(r"(src|href)=.https?:", page)
+
+
+def test_pictures_at_random_say_what_a_high_score_is():
+    collection = ExactCollection("many", Origin("tiny", "f", 8))
+    vectors = np.random.default_rng(0).normal(size=(500, 8))
+    collection.upsert([Row(str(n), vector, "x") for n, vector in enumerate(vectors)])
+    scores = vectors @ vectors[0] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors[0])
+    told = scale(collection, vectors[0] / np.linalg.norm(vectors[0]))
+    assert told.sample == 500
+    assert (told.median, told.high) == pytest.approx(tuple(np.quantile(scores, [0.5, 0.99])), abs=1e-4)
 
 
 def test_more_hits_than_there_are_pictures_are_all_pictures(indexed: Path):
@@ -69,7 +131,8 @@ def test_a_model_that_was_changed_in_its_place_is_refused(indexed: Path):
     ("options", "message"),
     [
         ({}, "nothing to look for"),
-        ({"text": "x", "picture": Path("x.png")}, "both words and a picture"),
+        ({"minus": "red"}, "only what is not wanted is named"),
+        ({"like": "find-99"}, "there is no 'find-99'"),
         ({"text": "  "}, "the words to look for are empty"),
         ({"picture": Path("nowhere.png")}, r"no such picture \(nowhere.png\)"),
         ({"text": "x", "k": 0}, "k of 1 or more"),

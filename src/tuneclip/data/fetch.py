@@ -24,7 +24,7 @@ from tuneclip.project import write_json
 USER_AGENT = f"tuneclip/{__version__} (picture download)"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
-_AGAIN = frozenset({408, 425, 429})  # and every 5xx
+AGAIN = frozenset({408, 425, 429})  # and every 5xx
 _HEAD = 512  # bytes by which a page of text is known
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<?xml", b"<!--")
@@ -125,7 +125,7 @@ class Fetcher:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise RefusedError(f"not a web address: {error}") from error
         except httpx.HTTPError as error:
-            raise _explained(error, self.limits) from error
+            raise explained(error, self.limits) from error
         raise RefusedError(f"more than {_MOST_REDIRECTS} redirects")
 
     def _hop(self, url: httpx.URL, part: Part, began: float) -> bool | httpx.URL:
@@ -161,10 +161,10 @@ class Fetcher:
                 return True  # all bytes had arrived before
             part.clear()
             raise LaterError("the server has another version now", 0.0)
-        if code in _AGAIN or code >= 500:
-            raise LaterError(_status(response), _retry_after(response))
+        if code in AGAIN or code >= 500:
+            raise LaterError(status(response), retry_after(response))
         if code not in (200, 206):
-            raise RefusedError(_status(response))
+            raise RefusedError(status(response))
         if code == 206:
             known = _RANGE.fullmatch(response.headers.get("content-range", ""))
             if known is None or int(known[1]) != size:
@@ -226,11 +226,12 @@ def _refuse_page(head: bytes, response: httpx.Response) -> None:
         raise RefusedError("a JSON document, not a picture")
 
 
-def _status(response: httpx.Response) -> str:
+def status(response: httpx.Response) -> str:
+    """The answer's code and its words."""
     return f"{response.status_code} {response.reason_phrase}".strip()
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def retry_after(response: httpx.Response) -> float | None:
     """Seconds that the server asks to wait, given as such or as a date."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal():
@@ -243,7 +244,8 @@ def _retry_after(response: httpx.Response) -> float | None:
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _explained(error: httpx.HTTPError, limits: Limits) -> RefusedError | LaterError:
+def explained(error: httpx.HTTPError, limits: Limits) -> RefusedError | LaterError:
+    """Whether what broke may be tried again, and why it broke, in words without the address."""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return RefusedError("the server's certificate is not valid")
     if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):

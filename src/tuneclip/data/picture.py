@@ -44,6 +44,8 @@ EXTENSIONS = {
 }
 SUFFIXES = frozenset(EXTENSIONS.values()) | {".jpeg", ".jpe", ".jfif", ".tiff", ".pgm", ".pnm", ".jpx", ".j2k", ".heif"}
 _WHITE = (255, 255, 255, 255)
+ORIENTATION = 0x0112  # EXIF's tag; the values turn the picture by a quarter (CIPA DC-008)
+SIDEWAYS = (5, 6, 7, 8)
 # What files begin with (after four bytes of length, if with `ftyp` or `JXL `) whose reader may be missing here.
 _OPTIONAL = {
     "HEIF": (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1"),
@@ -131,6 +133,19 @@ def decode(data: bytes, where: object = "picture", *, shorter: int | None = None
         upright = _to_rgb(_upright(image))
         whole = (width, height) if upright.size == image.size else (height, width)
         return Decoded(shrink(upright, shorter, whole), format_name)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture in pixels, upright, from its header alone; nothing is decoded.
+
+    Raises TuneclipError when the file is missing, not a picture, or larger than `MAX_PIXELS`.
+    """
+    with _guarded(path), Image.open(path, formats=_formats()) as image:
+        width, height = image.size
+        turned = image.getexif().get(ORIENTATION) in SIDEWAYS
+    if width * height > MAX_PIXELS:
+        raise TuneclipError(f"{width} × {height} pixels are over the limit of {MAX_PIXELS:,}", where=path)
+    return (height, width) if turned else (width, height)
 
 
 @cache

@@ -45,7 +45,8 @@ def as_lines(fields: Mapping[str, Value]) -> str:
             told.add(pair)
         if name not in told and (text or (text := plain(value))) and not _LINK.match(text):
             label = (parent if pair in told else name) or "place"
-            lines.append(f"{re.sub(r'[._]+', ' ', label).strip()}: {text}")
+            label = re.sub(r"[._\s]+", " ", label).strip()
+            lines.append(f"{label}: {text}")
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from tuneclip.model.interpolate import Interpolation
+    from tuneclip.training.interpolate import Interpolation
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def mixings(project: Project, models: "Sequence[str]") -> list[Mixing]:
     """The sweeps of those models that have one in their manifest."""
     from markupsafe import Markup
 
-    from tuneclip.model.interpolate import again
+    from tuneclip.training.interpolate import again
 
     found = []
     for number, model in enumerate(models):

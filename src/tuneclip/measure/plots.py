@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tuneclip.model.interpolate import Point
+    from tuneclip.training.interpolate import Point
 
 # Stand-ins that Matplotlib draws with; each becomes a colour of the page, so that the plot is right in dark mode too.
 INK, MUTED, LINE, ACCENT, PAPER = "#010101", "#020202", "#030303", "#040404", "#050505"

@@ -8,9 +8,9 @@ from typing import Any
 
 from tuneclip.errors import TuneclipError
 from tuneclip.measure import plots
-from tuneclip.model.diagnose import CODES, findings
 from tuneclip.project import METRICS, MODEL_MANIFEST, Project, checked_name, read_json
 from tuneclip.records import Finding
+from tuneclip.training.diagnose import CODES, findings
 
 _RECALL = "validation_t2i_recall@10"
 

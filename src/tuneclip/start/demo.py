@@ -46,6 +46,7 @@ class Demonstrated:
         console.print(
             f"Search yourself: tuneclip search finds 'terracotta figurine' --project {self.project}", soft_wrap=True
         )
+        console.print(f"Or in the browser: tuneclip serve --project {self.project}", soft_wrap=True)
 
 
 def demo(options: settings.Demo, project: Project) -> Demonstrated:
@@ -60,7 +61,7 @@ def demo(options: settings.Demo, project: Project) -> Demonstrated:
     config = place.root / "training.json"
     write_json(config, {"num_epochs": options.epochs, "seed": options.seed})
     from tuneclip.measure.compare import compare
-    from tuneclip.model.train import train
+    from tuneclip.training.train import train
     from tuneclip.vectors.embed import index
     from tuneclip.vectors.search import search
 

@@ -107,8 +107,8 @@ def _devices() -> tuple[tuple[str, ...], str, str]:
         import torch
 
         from tuneclip.model.encode import best_device
-        from tuneclip.model.hyperparameters import precision
         from tuneclip.settings import TrainingConfig
+        from tuneclip.training.hyperparameters import precision
     except ImportError as error:
         return (f"none: {error}",), "nothing", platform.machine()
     device = best_device()

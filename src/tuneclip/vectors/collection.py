@@ -3,9 +3,8 @@
 import hashlib
 import json
 import math
-import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tuneclip.errors import TuneclipError
-from tuneclip.project import Project, checked_name, read_json, write_json
+from tuneclip.project import Project
 from tuneclip.records import Hit, Scalar
-from tuneclip.vectors.conditions import Fields
+from tuneclip.vectors.address import REMOTE, Place, scheme
+from tuneclip.vectors.conditions import METADATA, Fields
+from tuneclip.vectors.pointer import Pointer, inside, locate, point, pointer
 
 Vector = npt.NDArray[np.float32]
-SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-# Object stores that LanceDB writes to by itself.
-REMOTE = ("s3", "s3+ddb", "gs", "az", "abfss")
 
 
 @dataclass(frozen=True)
@@ -175,22 +173,63 @@ def checked_k(k: int) -> int:
     return k
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a collection is: `store` is an absolute folder or a URI."""
+class Backend(Protocol):
+    """What a module that keeps collections offers, besides its class that is a `Collection`."""
 
-    store: str
-    name: str
-    root: Path
-    """The project's folder, from which relative paths in an origin start."""
+    def open_table(self, place: Place) -> Collection | None:
+        """The collection that is there, else None."""
 
-    @property
-    def folder(self) -> Path | None:
-        """The store's folder; None for an object store."""
-        return None if SCHEME.match(self.store) else Path(self.store)
+    def create_table(self, place: Place, origin: Origin) -> Collection:
+        """A new, empty collection; the one that is there if another process was faster."""
 
-    def __str__(self) -> str:
-        return f"{self.store}/{self.name}"
+    def drop_table(self, place: Place) -> None:
+        """Delete the collection for good; nothing happens where there is none."""
+
+
+def _lancedb() -> Backend:
+    from tuneclip.vectors import lancedb
+
+    return lancedb
+
+
+def _postgres() -> Backend:
+    _needs("psycopg", "pgvector", extra="postgres")
+    from tuneclip.vectors import postgres
+
+    return postgres
+
+
+def _milvus() -> Backend:
+    _needs("pymilvus", extra="milvus")
+    from tuneclip.vectors import milvus
+
+    return milvus
+
+
+BACKENDS: Mapping[str, Callable[[], Backend]] = {
+    "": _lancedb,
+    **dict.fromkeys(REMOTE, _lancedb),
+    "postgresql": _postgres,
+    "postgres": _postgres,
+    "milvus": _milvus,
+    "milvus+https": _milvus,
+}
+"""Who keeps the collections of a store, by the scheme of its URI; a folder has none."""
+
+
+def _needs(*modules: str, extra: str) -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise TuneclipError(
+            f"this store needs {' and '.join(missing)}, not installed here", hint=f"pip install 'tuneclip[{extra}]'"
+        )
+
+
+def backend(place: Place) -> Backend:
+    """The module that keeps the collections of this place; TuneclipError if its extra is not installed."""
+    return BACKENDS[scheme(place.store)]()
 
 
 def open_collection(
@@ -201,17 +240,15 @@ def open_collection(
     With `origin` it is created where there is none; without, that is an error which names those that there are.
     Raises TuneclipError when it was made by another model or from another dataset than `origin` says.
     """
-    from tuneclip.vectors.lancedb import create_table
-
     project = project if isinstance(project, Project) else Project(Path(project))
     place = locate(name, project, store)
     found = find_collection(name, project, store=store)
     if found is None and origin is not None:
-        found = create_table(place, origin)
+        found = backend(place).create_table(place, origin)
     if found is None:
         raise _missing(place, project)
     if origin is not None:
-        _check_same(found, origin)
+        check_same(found, origin)
         found.renew(origin)
     if store is not None:
         _remember(place, project)
@@ -220,70 +257,26 @@ def open_collection(
 
 def find_collection(name: str, project: Project, *, store: str | None = None) -> Collection | None:
     """As `open_collection`, but None where there is none."""
-    from tuneclip.vectors.lancedb import open_table
-
-    return open_table(locate(name, project, store))
-
-
-def locate(name: str, project: Project, store: str | None = None) -> Place:
-    """Where a collection of that name is or would be."""
-    root = project.root.absolute()
-    if store is None and ("/" in name or "\\" in name):
-        store, _, name = name.replace("\\", "/").rstrip("/").rpartition("/")
-        name = name.removesuffix(".lance")
-    checked_name(name)
-    if store is not None:
-        return Place(checked_store(store), name, root)
-    pointer = project.store_pointer(name)
-    if pointer.is_file():
-        known = str(read_json(pointer)["store"])
-        return Place(known if SCHEME.match(known) else str(root / known), name, root)
-    return Place(str(project.vectors.absolute()), name, root)
-
-
-def checked_store(store: str) -> str:
-    """The store as an absolute folder or a URI; raises TuneclipError where nothing of ours can live there."""
-    scheme = SCHEME.match(store)
-    if scheme is None:
-        folder = Path(store).expanduser().absolute()
-        if not store or (folder.exists() and not folder.is_dir()):
-            raise TuneclipError(f"{store!r} cannot be a store", expected="a folder, or a URI like s3://bucket/folder")
-        return str(folder)
-    if scheme[1].lower() == "file":
-        return checked_store(store[len(scheme[0]) :])
-    if scheme[1].lower() not in REMOTE:
-        expected = "a folder or a URI that begins with " + ", ".join(f"{known}://" for known in REMOTE)
-        raise TuneclipError(f"no store of the kind {scheme[1]}://", where=_without_password(store), expected=expected)
-    return store.rstrip("/")
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", uri)
+    place = locate(name, project, store)
+    return backend(place).open_table(place)
 
 
 def collections(project: Project) -> list[str]:
     """The names of the project's collections, those that it keeps elsewhere included, sorted."""
     from tuneclip.vectors.lancedb import table_names
 
-    pointers = {path.name.removesuffix(".store.json") for path in project.vectors.glob("*.store.json")}
-    return sorted(pointers | set(table_names(project.vectors)))
-
-
-def inside(path: Path, root: Path) -> str:
-    """`path` relative to the project's folder where it lies inside, so that a project can be moved; else absolute."""
-    path, root = path.absolute(), root.absolute()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    names = {path.name.removesuffix(".store.json") for path in project.vectors.glob("*.store.json")}
+    pointers = [found for name in names if (found := pointer(project, name))]
+    versions = {each.version for found in pointers for each in (found, found.before) if each}
+    return sorted(names | (set(table_names(project.vectors)) - versions))
 
 
 def _remember(place: Place, project: Project) -> None:
     """So that `search NAME` finds a collection that lives elsewhere."""
-    pointer = project.store_pointer(place.name)
-    if place.folder is not None and place.folder == project.vectors.absolute():
-        pointer.unlink(missing_ok=True)
-        return
-    known = {"store": inside(place.folder, project.root) if place.folder else place.store}
-    if not pointer.is_file() or read_json(pointer) != known:
-        write_json(pointer, known)
+    store = inside(place.folder, project.root) if place.folder else place.store
+    known = pointer(project, place.name)
+    if known is None or (known.store, known.version) != (store, place.version):
+        point(project, place.name, Pointer(store, place.version, known.before if known else None))
 
 
 def _missing(place: Place, project: Project) -> TuneclipError:
@@ -293,7 +286,7 @@ def _missing(place: Place, project: Project) -> TuneclipError:
     return TuneclipError(f"there is no collection {place.name!r}", where=place.store, expected=there, hint=hint)
 
 
-def _check_same(found: Collection, origin: Origin) -> None:
+def check_same(found: Collection, origin: Origin) -> None:
     """Vectors of two models, or ids of two datasets, must not meet in one collection."""
     made = found.origin
     if (made.fingerprint, made.dimension) != (origin.fingerprint, origin.dimension):
@@ -324,6 +317,13 @@ def absolute_path(path: str, origin: Origin, root: Path) -> str:
 def caption_text(captions: Sequence[str]) -> tuple[str | None, str | None]:
     """What the fields `text` (the first caption) and `caption` (all, one a line) of an expression stand for."""
     return (captions[0], "\n".join(captions)) if captions else (None, None)
+
+
+def values_of(row: Row) -> dict[str, Scalar]:
+    """What a filter may ask of the row, by the names that conditions use."""
+    text, caption = caption_text(row.captions)
+    own: dict[str, Scalar] = {"id": row.id, "seen": row.seen, "text": text, "caption": caption}
+    return own | {METADATA + name: value for name, value in row.metadata.items()}
 
 
 def to_json(origin: Origin) -> str:

@@ -28,9 +28,12 @@ from tuneclip.vectors.collection import (
     Row,
     Vector,
     find_collection,
-    inside,
     open_collection,
 )
+from tuneclip.vectors.embed_texts import embed_texts, texts_name
+from tuneclip.vectors.hashes import Hashes
+from tuneclip.vectors.pointer import inside
+from tuneclip.vectors.survey import Searching, searching
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +44,6 @@ logger = logging.getLogger("tuneclip")
 EMBEDDED_AT_ONCE = 128  # pictures between two looks at what is already there
 WRITTEN_AT_ONCE = 1024  # rows of one commit at most
 SECONDS_UNWRITTEN = 10.0  # what a kill can cost
-FATES = ("added", "updated", "removed", "unchanged", "skipped")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Indexed:
     skipped: int
     total: int
     seconds: float
+    index: Searching | None = None
+    """How searches find: exactly, or by an index with a measured recall; None where the store does not tell."""
+    texts: "Indexed | None" = None
+    """The same of the captions, with `--texts`."""
 
     def show(self, console: "Console") -> None:
         """One line of counts and the next command."""
@@ -66,6 +72,12 @@ class Indexed:
         skipped = f", {self.skipped:,} unreadable" if self.skipped else ""
         line = f"{self.collection}: {self.total:,} pictures ({', '.join(counts)}{skipped}) in {self.seconds:.1f} s"
         console.print(line, markup=False)
+        if self.index and self.index.kind != "exact":
+            found = f"{100 * self.index.recall:.1f} % of the ten nearest are found"
+            console.print(f"search index: {found}, made in {self.index.seconds:.1f} s", markup=False)
+        if self.texts:
+            line = f"{self.texts.collection}: {self.texts.total:,} captions in {self.texts.seconds:.1f} s"
+            console.print(line, markup=False)
         console.print(f'Next: tuneclip search {shlex.quote(self.collection)} "WORDS"', markup=False, style="dim")
 
 
@@ -83,16 +95,40 @@ def index(options: settings.Index, project: Project) -> Indexed:
         raise TuneclipError(f"dataset {dataset.name!r} has no pictures", where=dataset.path)
     encoder = cache(lambda: _encoder(options.model, project, dataset))  # takes seconds, and often nothing is to be done
     collection = _open(options, project, dataset, encoder)
-    tally = _bring_up_to_date(collection, dataset, encoder)
+    hashes = Hashes(project.kept / f"hashes-{_mark(dataset)}.json")
+    try:
+        tally = _bring_up_to_date(collection, dataset, encoder, hashes)
+    finally:
+        hashes.save()
+    done = _indexed(collection, tally, began)
+    if not options.texts:
+        return done
+    began = time.monotonic()
+    beside = replace(options, to=texts_name(collection.name))
+    texts = _open(beside, project, dataset, encoder)
+    return replace(done, texts=_indexed(texts, embed_texts(texts, dataset, encoder), began))
+
+
+def _indexed(collection: Collection, tally: Counter[str], began: float) -> Indexed:
     return Indexed(
         collection=collection.name,
         store=collection.store,
         model=collection.origin.model,
         fingerprint=collection.origin.fingerprint,
-        **{fate: tally[fate] for fate in FATES},
+        added=tally["added"],
+        updated=tally["updated"],
+        removed=tally["removed"],
+        unchanged=tally["unchanged"],
+        skipped=tally["skipped"],
         total=collection.count(),
+        index=searching(collection),
         seconds=round(time.monotonic() - began, 2),
     )
+
+
+def _mark(dataset: Dataset) -> str:
+    """Tells the dataset's folder from others."""
+    return hashlib.sha256(str(dataset.path.absolute()).encode()).hexdigest()[:16]
 
 
 def _open(options: settings.Index, project: Project, dataset: Dataset, encoder: "Callable[[], Encoder]") -> Collection:
@@ -122,13 +158,16 @@ def _lasting_name(name: str, folder: Path, project: Project) -> str:
     return str(folder.absolute())
 
 
-def _bring_up_to_date(collection: Collection, dataset: Dataset, encoder: "Callable[[], Encoder]") -> Counter[str]:
+def _bring_up_to_date(
+    collection: Collection, dataset: Dataset, encoder: "Callable[[], Encoder]", hashes: Hashes
+) -> Counter[str]:
     """Write what is new or changed and delete what is gone; returns how many pictures met which fate."""
     known = collection.contents()
     tally: Counter[str] = Counter()
     waiting: list[Row] = []
     written = time.monotonic()
-    fates = _fates(collection, dataset, encoder, known)
+    chunks = _chunks(collection, dataset, known, hashes)
+    fates = _fates(chunks, dataset, encoder)
     for fate, row in track(fates, f"index {collection.name}", total=len(dataset.records)):
         tally[fate] += 1
         waiting += [] if row is None else [row]
@@ -164,14 +203,13 @@ class _Chunk:
 
 
 def _fates(
-    collection: Collection, dataset: Dataset, encoder: "Callable[[], Encoder]", known: Mapping[str, Keys]
+    chunks: "Iterator[_Chunk]", dataset: Dataset, encoder: "Callable[[], Encoder]"
 ) -> Iterator[tuple[str, Row | None]]:
     """What becomes of each record, in order, and its row where one is to be written; memory stays flat.
 
     While one chunk's rows are used the pictures of the next ones are decoded and embedded.
     """
     unreadable = 0
-    chunks = _chunks(collection, dataset, known)
     for chunk, vectors in _embedded(chunks, encoder):
         for fate, row in _settled(chunk, vectors):
             unreadable += fate == "skipped"
@@ -180,10 +218,10 @@ def _fates(
         logger.warning("%s of %s pictures cannot be read", f"{unreadable:,}", f"{len(dataset.records):,}")
 
 
-def _chunks(collection: Collection, dataset: Dataset, known: Mapping[str, Keys]) -> Iterator[_Chunk]:
+def _chunks(collection: Collection, dataset: Dataset, known: Mapping[str, Keys], hashes: Hashes) -> Iterator[_Chunk]:
     source = iter(dataset.records)
     while records := list(islice(source, EMBEDDED_AT_ONCE)):
-        wanted = {record.id: _row(dataset, record, collection.origin.fingerprint) for record in records}
+        wanted = {record.id: _row(dataset, record, collection.origin.fingerprint, hashes) for record in records}
         changed = {key: row for key, row in wanted.items() if row.content and known.get(key) != row.keys}
         before = {row.id: row for row in collection.get([key for key in changed if key in known])}
         kept = {key: old.vector for key, old in before.items() if old.content == changed[key].content}
@@ -223,11 +261,10 @@ def _settled(chunk: _Chunk, vectors: Mapping[str, Vector]) -> Iterator[tuple[str
             yield "added", replace(row, vector=vector)
 
 
-def _row(dataset: Dataset, record: Record, fingerprint: str) -> Row:
+def _row(dataset: Dataset, record: Record, fingerprint: str, hashes: Hashes) -> Row:
     """The record's row, still without its vector; without a content key if its file cannot be read."""
     try:
-        with dataset.picture_path(record).open("rb") as file:
-            content = f"{hashlib.file_digest(file, 'sha256').hexdigest()}:{fingerprint}"
+        content = f"{hashes.of(dataset.picture_path(record), record.picture)}:{fingerprint}"
     except OSError as error:
         logger.warning("passed over %s: %s", record.id, error.strerror)
         content = ""

@@ -8,9 +8,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tuneclip.records import Hit, Scalar
-from tuneclip.vectors.collection import Keys, Origin, Row, absolute_path, caption_text, checked, checked_k, direction
-from tuneclip.vectors.conditions import METADATA, Fields, Kind, kind_of, matches
+from tuneclip.records import Hit
+from tuneclip.vectors.collection import (
+    Keys,
+    Origin,
+    Row,
+    Vector,
+    absolute_path,
+    checked,
+    checked_k,
+    direction,
+    values_of,
+)
+from tuneclip.vectors.conditions import Fields, Kind, kind_of, matches
+from tuneclip.vectors.survey import Searching
 from tuneclip.vectors.where import parse
 
 
@@ -90,14 +101,19 @@ class ExactCollection:
     def optimize(self) -> None:
         """See `Collection`."""
 
+    def searching(self) -> Searching:
+        """See `Surveyed`."""
+        return Searching("exact", 1.0, len(self._rows), 0.0, 0)
+
+    def sample(self, count: int) -> Vector:
+        """See `Surveyed`."""
+        rows = list(self._rows.values())
+        chosen = np.random.default_rng(0).choice(len(rows), min(count, len(rows)), replace=False)
+        vectors = [rows[place].vector for place in np.sort(chosen)]
+        return np.array(vectors, np.float32).reshape(-1, self.origin.dimension)
+
     def _chosen(self, where: str | None) -> list[Row]:
         if where is None:
             return list(self._rows.values())
         condition = parse(where, self._fields)
-        return [row for row in self._rows.values() if matches(condition, _values(row))]
-
-
-def _values(row: Row) -> dict[str, Scalar]:
-    text, caption = caption_text(row.captions)
-    own: dict[str, Scalar] = {"id": row.id, "seen": row.seen, "text": text, "caption": caption}
-    return own | {METADATA + name: value for name, value in row.metadata.items()}
+        return [row for row in self._rows.values() if matches(condition, values_of(row))]

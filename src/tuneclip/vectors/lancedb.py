@@ -1,15 +1,15 @@
 """Collections in LanceDB: embedded, in a folder or on an object store. One table a collection.
 
-Metadata stand twice in a row: as JSON, which is the truth, and one column per field and kind of value, so that a filter
-can use them and a field can change its kind. The name of such a column spells the field's name in letters that need no
-quoting, so no list of names can get lost. The model that made the vectors is written on the vector column itself.
+Metadata stand twice in a row: as JSON, which is the truth, and in columns that filters use (`lance_columns`). The model
+that made the vectors is written on the vector column itself. A search does not use LanceDB's: see `resident`.
 """
 
 import json
 import re
+import shutil
 import urllib.parse
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
@@ -20,12 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tuneclip.errors import TuneclipError, explain_os_error
-from tuneclip.records import Hit, Scalar
+from tuneclip.records import Hit
+from tuneclip.vectors.address import Place
+from tuneclip.vectors.coded import Addresses
 from tuneclip.vectors.collection import (
     Keys,
     Origin,
-    Place,
     Row,
+    Vector,
     absolute_path,
     caption_text,
     checked,
@@ -34,28 +36,33 @@ from tuneclip.vectors.collection import (
     from_json,
     to_json,
 )
-from tuneclip.vectors.conditions import METADATA, OWN_FIELDS, Fields, Kind, as_number, kind_of, to_sql
+from tuneclip.vectors.conditions import METADATA, OWN_FIELDS, Fields, Kind, to_sql
+from tuneclip.vectors.lance_columns import EMPTY, KINDS, cell, metadata_columns, missing_columns
+from tuneclip.vectors.lance_rows import LanceRows
+from tuneclip.vectors.lance_words import matching
+from tuneclip.vectors.resident import Resident
+from tuneclip.vectors.survey import Searching
 from tuneclip.vectors.where import parse
 
 # Without it two writers double ids. A misspelt key is taken in silence: the tests run two writers.
 PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
 ORIGIN = b"tuneclip"  # key of the vector column's metadata
-KINDS: tuple[Kind, ...] = ("text", "number", "boolean")
-EMPTY = "empty"  # a column of this kind is true where a field is named but has no value
 IDS_AT_ONCE = 500  # in one `id IN (…)`
 ATTEMPTS = 5  # when others change the columns at the same moment
 HOURS_KEPT = 1  # of old versions, for readers that still hold one
+KEYS_AT_ONCE = 65_536
+LOOKS = 20  # at a table that others change while it is searched
 T = TypeVar("T")
 
 
 def open_table(place: Place) -> "LanceCollection | None":
     """The collection that is there, else None. Raises TuneclipError for a table that is not one of ours, or damaged."""
     folder = place.folder
-    if folder is not None and not (folder / f"{_table_name(place.name)}.lance").is_dir():
+    if folder is not None and not (folder / f"{_table_name(place.table)}.lance").is_dir():
         return None
     with _explained(place):
         try:
-            table = _connect(place).open_table(_table_name(place.name))
+            table = _connect(place).open_table(_table_name(place.table))
         except ValueError as error:
             if "was not found" in str(error):
                 return None
@@ -85,11 +92,19 @@ def create_table(place: Place, origin: Origin) -> "LanceCollection":
     with _explained(place):
         database = _connect(place)
         try:
-            return LanceCollection(database.create_table(_table_name(place.name), schema=schema), place)
+            return LanceCollection(database.create_table(_table_name(place.table), schema=schema), place)
         except ValueError as error:
             if "already exists" not in str(error):
                 raise
-            return LanceCollection(database.open_table(_table_name(place.name)), place)
+            return LanceCollection(database.open_table(_table_name(place.table)), place)
+
+
+def drop_table(place: Place) -> None:
+    """Delete the collection for good; nothing happens where there is none."""
+    with _explained(place):
+        if open_table(place) is not None:
+            _connect(place).drop_table(_table_name(place.table))
+            shutil.rmtree(_codes_folder(place), ignore_errors=True)
 
 
 def table_names(folder: Path) -> list[str]:
@@ -108,6 +123,8 @@ class LanceCollection:
         if stored is None:
             raise TuneclipError("a LanceDB table, but no collection of tuneclip", where=place, expected="another name")
         self.origin = from_json(stored)
+        self._rows = LanceRows(table, self.origin.dimension)
+        self._resident = Resident(self._rows, self.origin.dimension, _codes_folder(place))
 
     def renew(self, origin: Origin) -> None:
         """See `Collection`."""
@@ -145,14 +162,17 @@ class LanceCollection:
     ) -> list[Hit]:
         """See `Collection`."""
         query = direction(vector, self.origin.dimension, "the query")
-        filters = ["seen = 0"] if exclude_seen else []
-        filters += [f"({self._sql(where)})"] if where is not None else []
-        wanted = min(checked_k(k), self.count())
-        if not wanted:
-            return []
+        checked_k(k)
         with self._explained():
-            rows = self._search(query, wanted, " AND ".join(filters))
-        return [self._to_hit(row) for row in rows[:wanted]]
+            for _ in range(LOOKS):
+                condition = f"({self._sql(where)})" if where is not None else ""
+                found = self._resident.nearest(query, k, condition, exclude_seen=exclude_seen)
+                hits = None if found is None else self._hits(query, k, found)
+                if hits is not None:
+                    return hits
+            raise TuneclipError(
+                "the collection changes too fast to be searched", where=self._place, hint="search again"
+            )
 
     def update_seen(self, ids: Ids[str], seen: int) -> None:
         """See `Collection`."""
@@ -175,10 +195,13 @@ class LanceCollection:
 
     def contents(self) -> dict[str, Keys]:
         """See `Collection`."""
+        found: dict[str, Keys] = {}
+        names = ["id", "content", "description"]
         with self._explained():
-            table = self._table.search().select(["id", "content", "description"]).limit(None).to_arrow()
-        columns = (table[name].to_pylist() for name in ("id", "content", "description"))
-        return {key: Keys(content, description) for key, content, description in zip(*columns, strict=True)}
+            for part in self._table.search().select(names).limit(None).to_batches(KEYS_AT_ONCE):
+                ids, contents, descriptions = (part.column(name).to_pylist() for name in names)
+                found.update(zip(ids, map(Keys, contents, descriptions), strict=True))
+        return found
 
     def count(self, where: str | None = None) -> int:
         """See `Collection`."""
@@ -204,13 +227,32 @@ class LanceCollection:
         """See `Collection`."""
         with self._explained():
             self._table.optimize(cleanup_older_than=timedelta(hours=HOURS_KEPT))
+            self._resident.build()
+
+    def searching(self) -> Searching:
+        """See `Surveyed`."""
+        with self._explained():
+            coded = self._resident.snapshot().coded
+        if coded is None:
+            return Searching("exact", 1.0, self.count(), 0.0, 0)
+        size = sum(file.stat().st_size for file in _codes_folder(self._place).rglob("*") if file.is_file())
+        return Searching("codes", coded.recall, coded.candidates, coded.seconds, size)
+
+    def sample(self, count: int) -> Vector:
+        """See `Surveyed`."""
+        with self._explained():
+            return self._rows.vectors(self._resident.sample(count))[1]
+
+    def matching(self, words: str, k: int, where: str | None = None) -> list[str]:
+        """See `Worded`."""
+        with self._explained():
+            return matching(self._table, words, k, self._sql(where) if where is not None else "")
 
     def _columns(self) -> dict[str, tuple[str, str]]:
         """The metadata columns: their kind and the field that they hold."""
         with self._explained():
             names = self._table.schema.names
-        split = {column: column.partition("_") for column in names}
-        return {column: (kind, _field_name(spelt)) for column, (kind, mark, spelt) in split.items() if mark and spelt}
+        return metadata_columns(names)
 
     def _add_columns(self, rows: Sequence[Row]) -> None:
         """Columns for all fields and kinds of value that the rows have, whoever else is adding some."""
@@ -218,7 +260,7 @@ class LanceCollection:
 
         types = {"text": pa.string(), "number": pa.float64(), "boolean": pa.bool_(), EMPTY: pa.bool_()}
         for attempt in range(ATTEMPTS):
-            missing = _missing_columns(rows, set(self._columns()))
+            missing = missing_columns(rows, set(self._columns()))
             if not missing:
                 return
             try:
@@ -246,12 +288,12 @@ class LanceCollection:
             "seen": [row.seen for row in rows],
         }
         for column, (kind, name) in self._columns().items():
-            own[column] = [_cell(row.metadata, name, kind) for row in rows]
+            own[column] = [cell(row.metadata, name, kind) for row in rows]
         arrays = [own[f.name] if f.name == "vector" else pa.array(own[f.name], f.type) for f in schema]
         return pa.table(arrays, schema=schema)
 
     def _to_rows(self, table: Any) -> list[Row]:
-        vectors = np.asarray(_flat(table.column("vector"))).reshape(-1, self.origin.dimension)
+        vectors = self._rows.matrix(table)
         names = ("id", "path", "metadata", "captions", "content", "seen")
         columns = zip(*(table.column(name).to_pylist() for name in names), strict=True)
         return [
@@ -259,20 +301,20 @@ class LanceCollection:
             for vector, (key, path, metadata, captions, content, seen) in zip(vectors, columns, strict=True)
         ]
 
-    def _search(self, query: npt.NDArray[np.float32], k: int, condition: str) -> list[dict[str, Any]]:
-        """The `k` nearest and all that are as near as the last of them, best first, equals by id."""
-        wanted = k
-        while True:
-            search = self._table.search(query, vector_column_name="vector").distance_type("cosine")
-            search = search.where(condition) if condition else search
-            chosen = search.select(["id", "path", "metadata", "captions", "_distance"]).limit(wanted + 1)
-            rows: list[dict[str, Any]] = chosen.to_list()
-            if len(rows) <= wanted or rows[-1]["_distance"] > rows[k - 1]["_distance"]:
-                return sorted(rows, key=lambda row: (row["_distance"], row["id"]))
-            wanted *= 2
+    def _hits(self, query: npt.NDArray[np.float32], k: int, addresses: Addresses) -> list[Hit] | None:
+        """The `k` best of the rows at these addresses by their exact cosines; None if one of them has moved since."""
+        if not len(addresses):
+            return []
+        table = self._rows.take(addresses, ["id", "path", "metadata", "captions", "vector"])
+        if table.num_rows != len(addresses):
+            return None
+        scores = (self._rows.matrix(table) * query.astype(np.float64)).sum(axis=1).clip(-1, 1)
+        ids = table.column("id").to_pylist()
+        best = sorted(range(len(ids)), key=lambda row: (-scores[row], ids[row]))[:k]
+        rows = table.take(best).select(["id", "path", "metadata", "captions"]).to_pylist()
+        return [self._to_hit(row, float(scores[place])) for row, place in zip(rows, best, strict=True)]
 
-    def _to_hit(self, row: dict[str, Any]) -> Hit:
-        score = min(1.0, max(-1.0, 1.0 - row["_distance"]))
+    def _to_hit(self, row: dict[str, Any], score: float) -> Hit:
         path = absolute_path(row["path"], self.origin, self._place.root)
         return Hit(row["id"], score, path, json.loads(row["metadata"]), tuple(row["captions"]))
 
@@ -327,37 +369,9 @@ def _table_name(name: str) -> str:
     return re.sub(rb"[^A-Za-z0-9_-]", lambda byte: b".%02x" % byte[0][0], name.encode()).decode()
 
 
-def _column(kind: str, field: str) -> str:
-    """Where the values of a field are kept: `text_period_2estart`."""
-    spelt = re.sub(rb"[^a-z0-9]", lambda byte: b"_%02x" % byte[0][0], field.encode()).decode()
-    return f"{kind}_{spelt}"
-
-
-def _field_name(spelt: str) -> str:
-    return urllib.parse.unquote(spelt.replace("_", "%"))
-
-
-def _missing_columns(rows: Sequence[Row], there: Ids[str]) -> list[str]:
-    """The columns still needed, in the order in which the rows name them."""
-    needed: dict[str, None] = {}
-    named: dict[str, None] = {}
-    for row in rows:
-        for name, value in row.metadata.items():
-            named[name] = None
-            if value is not None:
-                needed[_column(kind_of(value), name)] = None
-    held = {column.partition("_")[2] for column in (*there, *needed)}
-    empty = [column for name in named if (column := _column(EMPTY, name)).partition("_")[2] not in held]
-    return [column for column in (*needed, *empty) if column not in there]
-
-
-def _cell(metadata: Mapping[str, Scalar], name: str, kind: str) -> Scalar:
-    value = metadata.get(name)
-    if kind == EMPTY:
-        return True if name in metadata and value is None else None
-    if value is None or kind_of(value) != kind:
-        return None
-    return as_number(value) if kind == "number" else value  # type: ignore[arg-type]
+def _codes_folder(place: Place) -> Path:
+    """Where the codes of a large table lie: beside it, or in the project if it is on an object store."""
+    return (place.folder or place.root / "vectors") / f"{_table_name(place.table)}.codes"
 
 
 def _among(ids: Sequence[str]) -> str:
@@ -370,9 +384,3 @@ def _chunks(items: Ids[T], size: int) -> Iterator[list[T]]:
     source = iter(items)
     while chunk := list(islice(source, size)):
         yield chunk
-
-
-def _flat(column: Any) -> Any:
-    """All numbers of a column of vectors; a record batch has it as one array, a table in chunks."""
-    array = column.combine_chunks() if hasattr(column, "combine_chunks") else column
-    return array.flatten()

@@ -1,0 +1,1 @@
+"""Pipelines: steps that are verbs, run in order from variables, skipped where they are up to date."""

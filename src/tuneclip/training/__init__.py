@@ -1,0 +1,1 @@
+"""Fine-tuning: what moves, in which batches, by which loss, how long it takes, and what goes wrong."""

@@ -1,0 +1,62 @@
+"""The hits of a search as one HTML page that holds everything it shows."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuneclip.data.picture import load_picture
+from tuneclip.errors import TuneclipError
+from tuneclip.project import write_text
+from tuneclip.records import Hit
+
+if TYPE_CHECKING:
+    from tuneclip.vectors.search import Found
+
+TEMPLATES = Path(__file__).parent / "templates"
+THUMBNAIL = 190  # pixels of the longer side
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A hit on the page; `source` is empty where the picture cannot be read."""
+
+    id: str
+    score: float
+    about: str
+    source: str
+
+
+def write_contact(place: Path, found: "Found") -> None:
+    """Write the page to `place`, at once or not at all; it loads nothing from elsewhere."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    cells = [Cell(hit.id, hit.score, about(hit), _thumbnail(Path(hit.path))) for hit in found.hits]
+    page = environment.get_template("contact.html").render(
+        query=found.query,
+        collection=found.collection,
+        model=found.model,
+        where=found.where,
+        scale=found.scale,
+        cells=cells,
+    )
+    write_text(place, page)
+
+
+def about(hit: Hit) -> str:
+    """The hit's first caption, else its metadata, on one line."""
+    known = (f"{name}: {value}" for name, value in hit.metadata.items() if value is not None)
+    return " ".join((hit.captions[0] if hit.captions else ", ".join(known)).split())
+
+
+def _thumbnail(picture: Path) -> str:
+    try:
+        image = load_picture(picture)
+    except TuneclipError:
+        return ""
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

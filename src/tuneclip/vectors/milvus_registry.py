@@ -1,0 +1,85 @@
+"""How collections are made in Milvus, and the small one that holds what changes about them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tuneclip.vectors.milvus_server import Server
+from tuneclip.vectors.milvus_where import among, key
+
+REGISTRY = "tuneclip_fields"
+EMPTY = "empty"  # kind of a field that never had a value
+LONGEST = 65_535  # bytes of a text, Milvus's limit
+MOST = 16_384  # rows of one answer, Milvus's limit
+
+
+def create(server: Server, table: str, schema: Any, properties: dict[str, str]) -> None:
+    """Make a collection, unless it is there."""
+    from pymilvus.exceptions import MilvusException
+
+    def work(client: Any) -> None:
+        try:
+            client.create_collection(table, schema=schema, properties=properties, consistency_level="Session")
+        except MilvusException:
+            if not client.has_collection(table):  # else another process was faster
+                raise
+
+    server.run(work)
+    server.run(lambda client: make_ready(client, table), table=table)
+
+
+def make_ready(client: Any, table: str) -> None:
+    """Indexed and in memory; repairs what a kill while it was made left undone."""
+    if not client.list_indexes(table):
+        make_index(client, table, "FLAT", {})
+    client.load_collection(table)
+
+
+def make_index(client: Any, table: str, kind: str, parameters: dict[str, int]) -> None:
+    """Build the index of the vectors."""
+    index = client.prepare_index_params()
+    index.add_index("vector", index_type=kind, metric_type="COSINE", params=parameters)
+    client.create_index(table, index)
+
+
+class Registry:
+    """Facts about a collection that change: one row each, whose key is the fact, so that writers cannot collide."""
+
+    def __init__(self, server: Server, table: str):
+        self._server, self._table = server, table
+
+    def read(self) -> list[str]:
+        """All that is written down about the collection."""
+        if not self._server.run(lambda client: client.has_collection(REGISTRY)):
+            return []
+        asked: dict[str, Any] = {"filter": f'collection == "{self._table}"', "output_fields": ["fact"]}
+        asked |= {"consistency_level": "Strong", "limit": MOST}
+        self._server.run(lambda client: client.load_collection(REGISTRY))
+        found = self._server.run(lambda client: client.query(REGISTRY, **asked), table=REGISTRY)
+        return [str(entity["fact"]) for entity in found]
+
+    def write(self, facts: Sequence[str]) -> None:
+        """Add facts."""
+        # Milvus wants a vector in every collection.
+        kept = {"collection": self._table, "vector": [1.0, 0.0]}
+        rows = [{"id": f"{self._table}|{key(fact)}", "fact": fact, **kept} for fact in facts]
+        if rows:
+            self._make()
+            self._server.run(lambda client: client.upsert(REGISTRY, rows), table=REGISTRY)
+
+    def remove(self, facts: Sequence[str]) -> None:
+        """Take facts out."""
+        if facts and self._server.run(lambda client: client.has_collection(REGISTRY)):
+            chosen = among([f"{self._table}|{key(fact)}" for fact in facts])
+            self._server.run(lambda client: client.delete(REGISTRY, filter=chosen), table=REGISTRY)
+
+    def _make(self) -> None:
+        from pymilvus import DataType, MilvusClient
+
+        if self._server.run(lambda client: client.has_collection(REGISTRY)):
+            return
+        schema = MilvusClient.create_schema(auto_id=False)
+        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=LONGEST)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
+        for name in ("collection", "fact"):
+            schema.add_field(name, DataType.VARCHAR, max_length=LONGEST)
+        create(self._server, REGISTRY, schema, {})
