@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test style check clean
+.PHONY: demo test style check pictures clean
 
 demo: $(READY)  ## the whole line on a drawn archive
 	$(BIN)/tuneclip demo tuneclip-demo
@@ -19,6 +19,10 @@ style: $(READY)  ## format, lint and types
 	$(BIN)/mypy
 
 check: style test  ## format, lint, types, tests and docs
+
+pictures: demo  ## the page's screenshots in docs/pictures, with Chromium
+	$(BIN)/tuneclip index finds --model starter --to finds-starter --project tuneclip-demo
+	$(BIN)/python tests/web/draw_pictures.py tuneclip-demo
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
