@@ -32,13 +32,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet
 
+from peers.environment import CACHE
 from tuneclip.learn.choose import choose
 from tuneclip.learn.fit import Fit, Ground, explore, fit, ground
 from tuneclip.learn.prompt import PHRASINGS
 from tuneclip.learn.threshold import Threshold, find_threshold
 from tuneclip.model.open import STARTER, fingerprint, open_model
 
-CACHE = Path.home() / ".cache" / "tuneclip-benchmarks" / "active"
+KEPT = CACHE / "active"
 PAGE, EVERY, LAST, NAIVE_LAST = 20, 5, 60, 50
 SETS = {
     "grocery": ("grocery/test.parquet", "coarse_label"),
@@ -241,7 +242,7 @@ def embedded(data: Path, name: str) -> tuple[Floats, npt.NDArray[np.str_]]:
     path, column = SETS[name]
     table = pyarrow.parquet.read_table(data / path)
     words = [str(value).split(" - ")[2 if name == "fashion" else 0].lower() for value in table[column].to_pylist()]
-    kept = CACHE / f"{name}-{len(words)}-{fingerprint(STARTER)}.npy"
+    kept = KEPT / f"{name}-{len(words)}-{fingerprint(STARTER)}.npy"
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         print(f"{name}: embedding {len(words):,} pictures, once", file=sys.stderr)

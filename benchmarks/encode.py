@@ -41,7 +41,7 @@ import torch
 import tuneclip
 from encoders.worker import Job
 from peers.contender import HERE, Contender, processor
-from peers.environment import peers_python
+from peers.environment import CACHE, peers_python
 from tuneclip.archive import draw_finds
 from tuneclip.model.open import load_model
 from tuneclip.model.ready import Sample, make_ready
@@ -49,7 +49,6 @@ from tuneclip.project import Project
 from tuneclip.settings import TrainingConfig
 from tuneclip.training import hyperparameters
 
-CACHE = Path.home() / ".cache" / "tuneclip-benchmarks"
 OURS, REFERENCE, HALF = "tuneclip", "transformers", "transformers-bf16"
 CONTENDERS = {
     OURS: "encoders.ours",

@@ -30,10 +30,9 @@ from typing import Any
 from engines.material import Material
 from engines.prepare import prepare
 from engines.worker import Task
-from peers.environment import peers_python
+from peers.environment import CACHE, peers_python
 
 HERE = Path(__file__).parent
-CACHE = Path.home() / ".cache" / "tuneclip-benchmarks"
 OURS, PEERS = ("lancedb", "exact", "numpy"), ("faiss", "usearch", "llm similar")
 PACKAGES = HERE / "engines" / "engines.txt"
 FEWER = {"usearch": 20_000, "llm similar": 20_000}  # vectors with --quick: building, or searching, takes too long

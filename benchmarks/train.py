@@ -32,7 +32,7 @@ from typing import Any
 import torch
 
 from peers.contender import Contender, processor
-from peers.environment import peers_python
+from peers.environment import CACHE, peers_python
 from peers.pairs import save_dataset, save_prepared
 from peers.worker import Task
 from tuneclip.model.encode import best_device
@@ -40,7 +40,6 @@ from tuneclip.settings import TrainingConfig
 from tuneclip.training import hyperparameters
 
 HERE = Path(__file__).parent
-CACHE = Path.home() / ".cache" / "tuneclip-benchmarks"
 OURS = "tuneclip"
 CONTENDERS = {
     OURS: "peers.ours",

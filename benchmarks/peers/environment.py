@@ -9,6 +9,8 @@ from pathlib import Path
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+CACHE = Path.home() / ".cache" / "tuneclip-benchmarks"
+"""Where the benchmarks keep what takes minutes to make."""
 BINARIES = "Scripts" if os.name == "nt" else "bin"
 
 

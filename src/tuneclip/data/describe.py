@@ -1,7 +1,6 @@
 """What a multimodal model is asked of which picture, what of its answer is the caption, and what that may cost."""
 
 import base64
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from tuneclip.data.picture import load_picture, read_bytes, read_size
+from tuneclip.data.picture import as_jpeg, load_picture, read_bytes, read_size
 from tuneclip.errors import TuneclipError
 
 PROMPT = (
@@ -87,10 +86,8 @@ def picture_to_send(path: Path, max_side: int) -> str:
     if max(image.size) > max_side:
         image = image.copy()
         image.thumbnail((max_side, max_side))
-    held = io.BytesIO()
     image.info.clear()
-    image.save(held, "JPEG", quality=JPEG_QUALITY)
-    return base64.b64encode(held.getvalue()).decode("ascii")
+    return base64.b64encode(as_jpeg(image, JPEG_QUALITY)).decode("ascii")
 
 
 def clean(answer: str) -> str:

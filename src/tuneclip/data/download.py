@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tuneclip.data.address import EVERYWHERE, Guard
 from tuneclip.data.card import show_splits
 from tuneclip.data.fetch import Fetcher, LaterError, Limits, Part, RefusedError, part_of
-from tuneclip.data.hosts import Errand, Hosts
+from tuneclip.data.hosts import Errand, Hosts, next_outcome
 from tuneclip.data.pending import Pending, arrived_before, read_pending, settle
 from tuneclip.data.picture import decode, read_bytes
 from tuneclip.errors import TuneclipError
@@ -200,7 +200,7 @@ class Crew:
             thread.start()
         try:
             while self.open:
-                yield self._result()
+                yield next_outcome(self.results)
                 self.open -= 1
         finally:
             self.stop.set()
@@ -209,16 +209,6 @@ class Crew:
             for thread in threads:
                 thread.join(max(0.0, until - time.monotonic()))  # one that waits for a silent server ends by itself
             self.fetcher.close()
-
-    def _result(self) -> Arrival | Failure:
-        while True:
-            try:
-                result = self.results.get(timeout=0.5)  # Ctrl-C gets through between two of these on every system
-            except queue.Empty:
-                continue
-            if isinstance(result, Exception):
-                raise result
-            return result
 
     def _work(self) -> None:
         try:

@@ -1,14 +1,28 @@
 """Work sorted by host: each gets a few connections at once, and rests when it asks to or fails."""
 
 import heapq
+import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 _SILENT_ATTEMPTS = 12  # in a row and without any answer between: the host is not there
+
+
+def next_outcome(outcomes: "queue.SimpleQueue[Any]") -> Any:
+    """What a thread of the work puts there next; an exception is raised."""
+    while True:
+        try:
+            outcome = outcomes.get(timeout=0.5)  # Ctrl-C gets through between two of these on every system
+        except queue.Empty:
+            continue
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 @dataclass(slots=True)

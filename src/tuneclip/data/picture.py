@@ -1,5 +1,6 @@
 """One door for every picture: limits before decoding, then upright 8-bit RGB, whatever the file holds."""
 
+import base64
 import io
 import threading
 import warnings
@@ -16,6 +17,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from tuneclip.errors import TuneclipError
 
+THUMBNAIL_QUALITY = 82
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 100_000_000  # 300 MB as RGB; Pillow itself warns from 89 and refuses from 179 million
 READ_LARGER = 2
@@ -95,6 +97,19 @@ def shrink(image: Image.Image, shorter: int | None, size: tuple[int, int] | None
     scale = round(max(size) / max(image.size))
     right, bottom = (min(have, side / scale) for have, side in zip(image.size, size, strict=True))
     return image.resize((to[0], to[1]), box=(0, 0, right, bottom), reducing_gap=2.0)
+
+
+def as_jpeg(image: Image.Image, quality: int) -> bytes:
+    """The image as a JPEG file."""
+    held = io.BytesIO()
+    image.save(held, "JPEG", quality=quality)
+    return held.getvalue()
+
+
+def thumbnail_link(image: Image.Image, longer: int) -> str:
+    """The image, shrunk in place to that longer side (pixels), as a `data:` address for a page that loads nothing."""
+    image.thumbnail((longer, longer))
+    return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(image, THUMBNAIL_QUALITY)).decode()
 
 
 def read_bytes(path: Path) -> bytes:

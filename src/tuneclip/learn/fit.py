@@ -185,8 +185,8 @@ class Rated:
 
     def whole(self, hold: Hold) -> Fit:
         """The fit to all ratings."""
-        bias, pull, *u = self._solved(np.ones(len(self.z), bool), hold)
-        w, offset = self.ground.weights(bias, pull, self.basis @ np.array(u))
+        x = self._solved(np.ones(len(self.z), bool), hold)
+        w, offset = self.ground.weights(x[0], x[1], self.basis @ x[2:])
         return Fit(w, offset, hold)
 
     def best_hold(self) -> Hold:

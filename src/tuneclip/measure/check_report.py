@@ -1,7 +1,5 @@
 """The page of a check: each finding with its pictures, in one HTML file that loads nothing from elsewhere."""
 
-import base64
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuneclip import __version__
 from tuneclip.data.findings import LEVELS, TITLES, DatasetFinding
 from tuneclip.data.load import Dataset
-from tuneclip.data.picture import load_picture
+from tuneclip.data.picture import load_picture, thumbnail_link
 from tuneclip.errors import TuneclipError
 from tuneclip.project import write_text
 from tuneclip.records import Record
@@ -81,8 +79,4 @@ def _strip(group: tuple[str, ...], dataset: Dataset, records: dict[str, Record])
             yield Shown(name, record.split, caption, "", "", error.what)
             continue
         size = f"{image.width}\u00a0×\u00a0{image.height}"
-        image.thumbnail((THUMBNAIL, THUMBNAIL))
-        held = io.BytesIO()
-        image.save(held, "JPEG", quality=82)
-        source = "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode()
-        yield Shown(name, record.split, caption, size, source)
+        yield Shown(name, record.split, caption, size, thumbnail_link(image, THUMBNAIL))

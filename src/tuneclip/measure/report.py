@@ -1,7 +1,5 @@
 """The report of a comparison: one HTML file that holds everything it shows, for a colleague without tuneclip."""
 
-import base64
-import io
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuneclip import __version__, settings
-from tuneclip.data.picture import load_picture
+from tuneclip.data.picture import load_picture, thumbnail_link
 from tuneclip.measure import plots, wording
 from tuneclip.measure.evaluate import Embedded, Part
 from tuneclip.measure.forgetting import mixings
@@ -212,11 +210,7 @@ def _thumbnails(part: Part) -> Any:
 
     @cache
     def source(number: int) -> str:
-        image = load_picture(part.dataset.picture_path(part.records[number]))
-        image.thumbnail((THUMBNAIL, THUMBNAIL))
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=82)
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+        return thumbnail_link(load_picture(part.dataset.picture_path(part.records[number])), THUMBNAIL)
 
     def thumbnail(number: int, note: str = "", right: bool | None = None) -> Thumbnail:
         record = part.records[number]

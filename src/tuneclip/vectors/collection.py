@@ -314,6 +314,11 @@ def absolute_path(path: str, origin: Origin, root: Path) -> str:
     return str(root / origin.folder / path) if origin.folder else path
 
 
+def to_hit(row: Row, score: float, origin: Origin, root: Path) -> Hit:
+    """The row as a search shows it; its path is absolute if the origin names the dataset's folder and `root` is."""
+    return Hit(row.id, score, absolute_path(row.path, origin, root), row.metadata, row.captions)
+
+
 def caption_text(captions: Sequence[str]) -> tuple[str | None, str | None]:
     """What the fields `text` (the first caption) and `caption` (all, one a line) of an expression stand for."""
     return (captions[0], "\n".join(captions)) if captions else (None, None)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from tuneclip.records import Scalar
 
 Kind = Literal["text", "number", "boolean"]
+KINDS: tuple[Kind, ...] = ("text", "number", "boolean")
 Value = str | float | bool
 Fields = Mapping[str, Set[Kind]]
 """Names with the kinds of value that they have; none where all values are missing."""
@@ -107,6 +108,11 @@ def matches(condition: Condition, values: Mapping[str, Scalar]) -> bool:
     if isinstance(condition, Membership):
         return (comparable in condition.values) != condition.negated
     return _TELLS[condition.operator](comparable, condition.value)
+
+
+def column_of(kind: str, field: str) -> str:
+    """A metadata field and a kind in letters that need no quoting anywhere: `text_period_2estart`."""
+    return f"{kind}_" + re.sub(rb"[^a-z0-9]", lambda byte: b"_%02x" % byte[0][0], field.encode()).decode()
 
 
 def to_sql(condition: Condition, columns: Callable[[str], Mapping[Kind, str]]) -> str:

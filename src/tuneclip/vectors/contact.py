@@ -1,12 +1,10 @@
 """The hits of a search as one HTML page that holds everything it shows."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneclip.data.picture import load_picture
+from tuneclip.data.picture import load_picture, thumbnail_link
 from tuneclip.errors import TuneclipError
 from tuneclip.project import write_text
 from tuneclip.records import Hit
@@ -56,7 +54,4 @@ def _thumbnail(picture: Path) -> str:
         image = load_picture(picture)
     except TuneclipError:
         return ""
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return thumbnail_link(image, THUMBNAIL)

@@ -14,10 +14,10 @@ from tuneclip.vectors.collection import (
     Origin,
     Row,
     Vector,
-    absolute_path,
     checked,
     checked_k,
     direction,
+    to_hit,
     values_of,
 )
 from tuneclip.vectors.conditions import Fields, Kind, kind_of, matches
@@ -65,10 +65,7 @@ class ExactCollection:
         scores = np.array([row.vector for row in rows], np.float32).reshape(-1, self.origin.dimension) @ query
         pairs = zip(np.clip(scores, -1, 1).tolist(), rows, strict=True)
         ranked = sorted(pairs, key=lambda pair: (-pair[0], pair[1].id))[: checked_k(k)]
-        return [
-            Hit(row.id, score, absolute_path(row.path, self.origin, self._root), row.metadata, row.captions)
-            for score, row in ranked
-        ]
+        return [to_hit(row, score, self.origin, self._root) for score, row in ranked]
 
     def update_seen(self, ids: Ids[str], seen: int) -> None:
         """See `Collection`."""

@@ -3,16 +3,14 @@
 The name of such a column spells the field's name in letters that need no quoting, so no list of names can get lost.
 """
 
-import re
 import urllib.parse
 from collections.abc import Collection as Ids
 from collections.abc import Iterable, Mapping, Sequence
 
 from tuneclip.records import Scalar
 from tuneclip.vectors.collection import Row
-from tuneclip.vectors.conditions import Kind, as_number, kind_of
+from tuneclip.vectors.conditions import as_number, column_of, kind_of
 
-KINDS: tuple[Kind, ...] = ("text", "number", "boolean")
 EMPTY = "empty"  # a column of this kind is true where a field is named but has no value
 
 
@@ -34,9 +32,9 @@ def missing_columns(rows: Sequence[Row], there: Ids[str]) -> list[str]:
         for name, value in row.metadata.items():
             named[name] = None
             if value is not None:
-                needed[_column(kind_of(value), name)] = None
+                needed[column_of(kind_of(value), name)] = None
     held = {column.partition("_")[2] for column in (*there, *needed)}
-    empty = [column for name in named if (column := _column(EMPTY, name)).partition("_")[2] not in held]
+    empty = [column for name in named if (column := column_of(EMPTY, name)).partition("_")[2] not in held]
     return [column for column in (*needed, *empty) if column not in there]
 
 
@@ -48,9 +46,3 @@ def cell(metadata: Mapping[str, Scalar], name: str, kind: str) -> Scalar:
     if value is None or kind_of(value) != kind:
         return None
     return as_number(value) if kind == "number" else value  # type: ignore[arg-type]
-
-
-def _column(kind: str, field: str) -> str:
-    """Where the values of a field are kept: `text_period_2estart`."""
-    spelt = re.sub(rb"[^a-z0-9]", lambda byte: b"_%02x" % byte[0][0], field.encode()).decode()
-    return f"{kind}_{spelt}"

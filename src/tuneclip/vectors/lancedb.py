@@ -36,8 +36,8 @@ from tuneclip.vectors.collection import (
     from_json,
     to_json,
 )
-from tuneclip.vectors.conditions import METADATA, OWN_FIELDS, Fields, Kind, to_sql
-from tuneclip.vectors.lance_columns import EMPTY, KINDS, cell, metadata_columns, missing_columns
+from tuneclip.vectors.conditions import KINDS, METADATA, OWN_FIELDS, Fields, Kind, to_sql
+from tuneclip.vectors.lance_columns import EMPTY, cell, metadata_columns, missing_columns
 from tuneclip.vectors.lance_rows import LanceRows
 from tuneclip.vectors.lance_words import matching
 from tuneclip.vectors.resident import Resident

@@ -31,10 +31,10 @@ from tuneclip.vectors.collection import (
     to_json,
     values_of,
 )
-from tuneclip.vectors.conditions import Condition, Fields, Kind, kind_of, matches
+from tuneclip.vectors.conditions import KINDS, Condition, Fields, Kind, kind_of, matches
 from tuneclip.vectors.milvus_registry import EMPTY, LONGEST, REGISTRY, Registry, create, make_index, make_ready
 from tuneclip.vectors.milvus_server import Server, in_chunks
-from tuneclip.vectors.milvus_where import KINDS, Cover, among, both, cover, key, to_fields, unkey
+from tuneclip.vectors.milvus_where import Cover, among, both, cover, key, to_fields, unkey
 from tuneclip.vectors.where import parse
 
 logger = logging.getLogger("tuneclip")
@@ -338,10 +338,7 @@ def _to_row(entity: dict[str, Any]) -> Row:
 
 
 def _values(entity: dict[str, Any]) -> dict[str, Scalar]:
-    row = Row(unkey(entity["id"]), np.zeros(0, np.float32), "", json.loads(entity["metadata"]))
-    return values_of(
-        Row(row.id, row.vector, "", row.metadata, tuple(json.loads(entity["captions"])), "", entity["seen"])
-    )
+    return values_of(_to_row({**entity, "vector": (), "content": ""}))
 
 
 def _ranked(hits: list[tuple[float, dict[str, Any]]]) -> list[tuple[float, dict[str, Any]]]:

@@ -1,8 +1,8 @@
 """Filter conditions as expressions of Milvus. What is asked of it is simple enough to mean the same everywhere.
 
-Texts and names go in as letters and digits only: texts as hexadecimal or a hash, names as `tuneclip.vectors.lancedb`
-spells columns. So nothing of what a user types is ever part of the language. What Milvus cannot say exactly (order of
-texts, patterns, numbers of many digits) it only narrows down; `conditions.matches` has the last word.
+Texts and names go in as letters and digits only: texts as hexadecimal or a hash, names as `column_of` spells them.
+So nothing of what a user types is ever part of the language. What Milvus cannot say exactly (order of texts, patterns,
+numbers of many digits) it only narrows down; `conditions.matches` has the last word.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tuneclip.records import Scalar
 from tuneclip.vectors.conditions import (
+    KINDS,
     METADATA,
     Comparison,
     Condition,
@@ -23,10 +24,10 @@ from tuneclip.vectors.conditions import (
     Missing,
     Value,
     as_number,
+    column_of,
     kind_of,
 )
 
-KINDS: tuple[Kind, ...] = ("text", "number", "boolean")
 PLAIN_IDS = " /+,:;=@()#&!|"  # stand in an id as they are, beside letters, digits and _.-~
 LONGEST = 64  # bytes of a text that stands as it is; of longer ones only a hash, since only equality is asked
 LARGEST = 1.7e308  # stands for a number beyond 64-bit floats
@@ -58,7 +59,7 @@ def among(keys: list[str]) -> str:
 
 def to_fields(metadata: Mapping[str, Scalar]) -> dict[str, str | float | bool]:
     """What the field `fields` (JSON) holds for these metadata: `{"number_period_2estart": -300.0}`."""
-    return {_name(kind_of(value), name): _storable(value) for name, value in metadata.items() if value is not None}
+    return {column_of(kind_of(value), name): _storable(value) for name, value in metadata.items() if value is not None}
 
 
 def cover(condition: Condition) -> Cover:
@@ -142,12 +143,8 @@ def _spelt(text: str) -> str:
     return data.hex() if len(data) <= LONGEST else "h" + hashlib.sha256(data).hexdigest()
 
 
-def _name(kind: str, field: str) -> str:
-    return f"{kind}_" + re.sub(rb"[^a-z0-9]", lambda byte: b"_%02x" % byte[0][0], field.encode()).decode()
-
-
 def _path(kind: Kind, field: str) -> str:
-    return f'fields["{_name(kind, field.removeprefix(METADATA))}"]'
+    return f'fields["{column_of(kind, field.removeprefix(METADATA))}"]'
 
 
 def _quoted(text: str) -> str:

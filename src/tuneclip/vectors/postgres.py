@@ -30,7 +30,7 @@ from tuneclip.vectors.collection import (
     to_json,
     values_of,
 )
-from tuneclip.vectors.conditions import Condition, Fields, Kind, kind_of, matches
+from tuneclip.vectors.conditions import KINDS, Condition, Fields, Kind, kind_of, matches
 from tuneclip.vectors.postgres_index import Chosen, build_index, nearest_by_index
 from tuneclip.vectors.postgres_server import Server
 from tuneclip.vectors.postgres_where import is_exact, storable, to_composed, to_fields
@@ -344,9 +344,6 @@ class PostgresCollection:
         key, path, metadata, captions, distance = row[:5]
         score = min(1.0, max(-1.0, 1.0 - distance))
         return Hit(key, score, absolute_path(path, self.origin, self._place.root), metadata, tuple(captions))
-
-
-KINDS: tuple[Kind, ...] = ("text", "number", "boolean")
 
 
 def _chosen(condition: Condition | None, exclude_seen: bool) -> Chosen:

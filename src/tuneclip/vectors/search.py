@@ -13,7 +13,7 @@ from tuneclip.errors import TuneclipError
 from tuneclip.model.open import fingerprint, locate, open_model
 from tuneclip.project import Project
 from tuneclip.records import Hit
-from tuneclip.vectors.collection import Collection, Vector, absolute_path, checked_k, open_collection, other_model
+from tuneclip.vectors.collection import Collection, Vector, checked_k, open_collection, other_model, to_hit
 from tuneclip.vectors.contact import about, write_contact
 from tuneclip.vectors.fusion import fused
 from tuneclip.vectors.query import MINUS, Query, Term, checked_query, embed_query, weighted
@@ -113,8 +113,7 @@ def _hybrid(collection: Collection, vector: Vector, options: settings.Search, k:
     known = {hit.id: hit for hit in near}
     for row in collection.get([key for key in order if key not in known]):
         score = float(np.clip(row.vector @ vector, -1, 1))
-        path = absolute_path(row.path, collection.origin, project.root.absolute())
-        known[row.id] = Hit(row.id, score, path, row.metadata, row.captions)
+        known[row.id] = to_hit(row, score, collection.origin, project.root.absolute())
     return [known[key] for key in order if key in known]
 
 

@@ -13,7 +13,7 @@ from tuneclip.errors import TuneclipError
 from tuneclip.learn import rounds
 from tuneclip.project import METADATA, Project, checked_name
 from tuneclip.records import Hit
-from tuneclip.vectors.collection import Collection, absolute_path, open_collection
+from tuneclip.vectors.collection import Collection, open_collection, to_hit
 
 if TYPE_CHECKING:
     from tuneclip.model.encode import Encoder
@@ -77,8 +77,7 @@ class Desk:
         rows = found.get([id])
         if not rows:
             raise TuneclipError(f"no picture {id!r} in collection {collection!r}")
-        path = absolute_path(rows[0].path, found.origin, self.project.root.absolute())
-        return Hit(id, 1.0, path, rows[0].metadata, rows[0].captions)
+        return to_hit(rows[0], 1.0, found.origin, self.project.root.absolute())
 
     def dataset(self, name: str) -> Dataset:
         """The dataset of that name in the project; read again only when its metadata file has changed."""

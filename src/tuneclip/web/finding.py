@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from tuneclip.errors import TuneclipError
 from tuneclip.records import Hit
-from tuneclip.vectors.collection import Collection, Vector, absolute_path
+from tuneclip.vectors.collection import Collection, Vector, to_hit
 from tuneclip.vectors.query import MINUS, Query, Term, checked_query, embed_query
 from tuneclip.vectors.survey import scale
 from tuneclip.web.desk import Desk
@@ -122,7 +122,4 @@ def _leaf(collection: Collection, where: str | None, k: int, desk: Desk) -> list
     if where is not None:
         return collection.nearest(first[0].vector, k, where=where)
     root = desk.project.root.absolute()
-    return [
-        Hit(row.id, 0.0, absolute_path(row.path, collection.origin, root), row.metadata, row.captions)
-        for row in first[:k]
-    ]
+    return [to_hit(row, 0.0, collection.origin, root) for row in first[:k]]

@@ -1,21 +1,20 @@
 """Pictures for the page: decoded under the limits of `data.picture`, upright and small, as JPEG; none as it is."""
 
 import hashlib
-import io
 import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from tuneclip.data.picture import decode, load_picture, read_size
+from tuneclip.data.picture import as_jpeg, decode, load_picture, read_size
 from tuneclip.errors import TuneclipError
 from tuneclip.project import user_cache, write_bytes
 
 Size = Literal["small", "large"]
 SHORTER = {"small": 320, "large": 1200}
 """Pixels of the shorter side: a row of the grid on a fine screen; a window."""
-QUALITY = 84
+QUALITY, DROPPED_QUALITY = 84, 92
 KEPT = 1500  # small ones in memory, about 30 MB
 DROPPED = 300  # dropped pictures that are kept, the newest; about 100 kB each
 DROPPED_SHORTER = 768  # more than any preprocessing of today takes in
@@ -56,9 +55,7 @@ def _small(of: Stamp) -> bytes:
 
 
 def _encoded(path: Path, shorter: int) -> bytes:
-    buffer = io.BytesIO()
-    load_picture(path, shorter=shorter).save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return as_jpeg(load_picture(path, shorter=shorter), QUALITY)
 
 
 def extent(path: Path) -> tuple[int, int] | None:
@@ -80,11 +77,9 @@ def keep_dropped(data: bytes) -> str:
     The key stands in the page's address, so reload and back find the same picture. The oldest are forgotten. Raises
     TuneclipError for bytes that are no picture.
     """
-    image = decode(data, "the dropped picture", shorter=DROPPED_SHORTER).image
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92)
-    key = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
-    write_bytes(_dropped_folder() / f"{key}.jpg", buffer.getvalue())
+    kept = as_jpeg(decode(data, "the dropped picture", shorter=DROPPED_SHORTER).image, DROPPED_QUALITY)
+    key = hashlib.sha256(kept).hexdigest()[:32]
+    write_bytes(_dropped_folder() / f"{key}.jpg", kept)
     _forget_old()
     return key
 

@@ -15,7 +15,7 @@ import httpx
 from tuneclip.data.describe import Failure, Question, clean, picture_to_send, reasons
 from tuneclip.data.engines.engine import Desk, confirm
 from tuneclip.data.fetch import AGAIN, LaterError, Limits, RefusedError, explained, retry_after, status
-from tuneclip.data.hosts import Errand, Hosts
+from tuneclip.data.hosts import Errand, Hosts, next_outcome
 from tuneclip.errors import TuneclipError
 from tuneclip.progress import track
 from tuneclip.project import Project
@@ -138,23 +138,13 @@ class Crew:
             thread.start()
         try:
             for _ in self.questions:
-                yield self._result()
+                yield next_outcome(self.results)
         finally:
             self.hosts.close()
             until = time.monotonic() + _PARTING_SECONDS
             for thread in threads:
                 thread.join(max(0.0, until - time.monotonic()))
             self.client.close()
-
-    def _result(self) -> Failure | None:
-        while True:
-            try:
-                result = self.results.get(timeout=0.5)  # Ctrl-C gets through between two of these on every system
-            except queue.Empty:
-                continue
-            if isinstance(result, Exception):
-                raise result
-            return result
 
     def _work(self) -> None:
         try:
