@@ -252,6 +252,9 @@ class Search:
     plus: tuple[str, ...] = option("Further words to look for; `snow^0.5` counts half.", default=())
     minus: tuple[str, ...] = option("Words for what it shall not be; counts half, `red^1` fully.", default=())
     like: tuple[str, ...] = option("Id(s) of pictures in the collection to find more of.", default=())
+    vector: tuple[Path, ...] = option(
+        "File(s) with a vector of the collection's model: .npy, or a list in JSON.", default=()
+    )
     words: str | None = option("Words that captions or metadata should have; joins full text in.", default=None)
     k: int = option("How many hits.", default=10, letter="k")
     where: str | None = option(

@@ -64,5 +64,23 @@ def test_terms_that_cancel_each_other_out_and_unknown_ids_are_refused(collection
         embed_query(Query((Term("like", "z"),)), None, collection)
 
 
+def test_a_vector_is_read_from_numpy_or_json(collection: ExactCollection, tmp_path: Path):
+    np.save(tmp_path / "v.npy", np.array([[0, 2, 0]], np.float16))
+    (tmp_path / "v.json").write_text("[3, 0, 0]")
+    terms = weighted("vector", str(tmp_path / "v.npy")), weighted("vector", f"{tmp_path / 'v.json'}^2")
+    np.testing.assert_allclose(embed_query(Query(terms), None, collection), np.array([2, 1, 0]) / 5**0.5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("red", "cannot be read"), ('["a"]', "cannot be read"), ("[1, 2]", "dimension 2")]
+)
+def test_a_file_without_a_vector_of_the_collection_is_refused(
+    text: str, message: str, collection: ExactCollection, tmp_path: Path
+):
+    (tmp_path / "v.json").write_text(text)
+    with pytest.raises(TuneclipError, match=message):
+        embed_query(Query((weighted("vector", str(tmp_path / "v.json")),)), None, collection)
+
+
 def test_what_two_rankings_agree_on_comes_first():
     assert fused([["a", "b", "c"], ["b", "d"]]) == ["b", "a", "d", "c"]

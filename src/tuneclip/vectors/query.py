@@ -1,5 +1,6 @@
-"""What is looked for: words, pictures and rows already stored, each with a weight, as one unit vector."""
+"""What is looked for: words, pictures, rows already stored and vectors, each with a weight, as one unit vector."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from tuneclip.vectors.collection import Collection, Vector, direction
 if TYPE_CHECKING:
     from tuneclip.model.encode import Encoder
 
-Kind = Literal["text", "picture", "like"]
+Kind = Literal["text", "picture", "like", "vector"]
+FILES: tuple[Kind, ...] = ("picture", "vector")
 MINUS = -0.5
 """Weight of what a picture shall not have. At -1 it counts as much as what is sought, and other things are found."""
 WEIGHT = re.compile(r"^(?P<what>.+)\^(?P<weight>[-+]?\d+(\.\d+)?)$", re.DOTALL)
@@ -25,11 +27,12 @@ class Term:
 
     kind: Kind
     what: str | Path | bytes
-    """Words; a picture's file or its bytes; the id of a row."""
+    """Words; a picture's file or its bytes; the id of a row; a file with a vector."""
     weight: float = 1.0
 
     def __str__(self) -> str:
-        shown = {"text": repr(self.what), "picture": _file(self.what), "like": f"like {self.what!r}"}[self.kind]
+        file = "a picture" if isinstance(self.what, bytes) else str(self.what)
+        shown = {"text": repr(self.what), "like": f"like {self.what!r}"}.get(self.kind, file)
         size = f" x {abs(self.weight):g}" if abs(self.weight) != 1 else ""
         return f"{'- ' if self.weight < 0 else ''}{shown}{size}"
 
@@ -43,7 +46,7 @@ class Query:
     @property
     def needs_model(self) -> bool:
         """Whether something must be embedded."""
-        return any(term.kind != "like" for term in self.terms)
+        return any(term.kind in ("text", "picture") for term in self.terms)
 
     @property
     def liked(self) -> frozenset[str]:
@@ -58,10 +61,10 @@ class Query:
 def weighted(kind: Kind, text: str, sign: float = 1.0) -> Term:
     """The term that a person wrote: `red car` or, with a weight, `red car^0.5`; the weight is multiplied by `sign`."""
     found = WEIGHT.match(text)
-    if found is None or (kind == "picture" and Path(text).is_file()):
-        return Term(kind, Path(text) if kind == "picture" else text, sign)
+    if found is None or (kind in FILES and Path(text).is_file()):
+        return Term(kind, Path(text) if kind in FILES else text, sign)
     what, weight = found["what"], float(found["weight"])
-    return Term(kind, Path(what) if kind == "picture" else what, weight * (1 if sign > 0 else -1))
+    return Term(kind, Path(what) if kind in FILES else what, weight * (1 if sign > 0 else -1))
 
 
 def checked_query(query: Query, example: str = 'tuneclip search COLLECTION "red handbag"') -> Query:
@@ -72,7 +75,7 @@ def checked_query(query: Query, example: str = 'tuneclip search COLLECTION "red 
         if term.kind == "text" and not str(term.what).strip():
             raise TuneclipError("the words to look for are empty", expected='words, like "red handbag"')
         if isinstance(term.what, Path) and not term.what.is_file():
-            raise TuneclipError("no such picture", where=term.what)
+            raise TuneclipError(f"no such {term.kind}", where=term.what)
     if not any(term.weight > 0 for term in query.terms):
         raise TuneclipError("only what is not wanted is named", expected="words or a picture to look for as well")
     return query
@@ -82,7 +85,7 @@ def embed_query(query: Query, encoder: "Encoder | None", collection: Collection)
     """The weighted sum of the terms' unit vectors, at unit length, (dim,).
 
     `encoder` must be of the collection's model; it may be None where `query.needs_model` is false. Raises TuneclipError
-    for an unreadable picture, an id that is not there, and terms that cancel each other out.
+    for an unreadable picture or vector, an id that is not there, and terms that cancel each other out.
     """
     dimension = collection.origin.dimension
     total = np.zeros(dimension, np.float64)
@@ -99,6 +102,8 @@ def _vector(term: Term, encoder: "Encoder | None", collection: Collection) -> Ve
         if not rows:
             raise TuneclipError(f"there is no {term.what!r} in collection {collection.name!r}", expected="an id")
         return rows[0].vector
+    if term.kind == "vector":
+        return read_vector(Path(str(term.what)), collection.origin.dimension)
     if encoder is None:
         raise ValueError("words and pictures need the model")
     found: Vector
@@ -109,5 +114,15 @@ def _vector(term: Term, encoder: "Encoder | None", collection: Collection) -> Ve
     return found
 
 
-def _file(what: str | Path | bytes) -> str:
-    return "a picture" if isinstance(what, bytes) else str(what)
+def read_vector(path: Path, dimension: int) -> Vector:
+    """The vector in a file of NumPy (`.npy`) or JSON (a list of numbers), at unit length, float32 (dim,).
+
+    Raises TuneclipError for a file that is neither, and for a vector of another dimension or without a direction.
+    """
+    try:
+        values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else json.loads(path.read_text("utf-8"))
+        numbers = np.asarray(values, np.float64)
+    except (OSError, ValueError, TypeError) as error:
+        expected = "an array of numbers in .npy, or a list of numbers in JSON"
+        raise TuneclipError("the vector cannot be read", where=path, expected=expected) from error
+    return direction(numbers.squeeze(), dimension, f"the vector in {path}")

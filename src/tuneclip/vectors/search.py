@@ -83,6 +83,7 @@ def as_query(options: settings.Search) -> Query:
     terms += [weighted("text", text) for text in options.plus]
     terms += [weighted("picture", os.fspath(picture)) for picture in options.picture]
     terms += [weighted("like", key) for key in options.like]
+    terms += [weighted("vector", os.fspath(file)) for file in options.vector]
     if options.words is not None and not terms:
         terms = [Term("text", options.words)]
     return Query((*terms, *(weighted("text", text, MINUS) for text in options.minus)))
