@@ -39,7 +39,7 @@ PATCHES = 64  # of a picture
 class StudentSettings:
     """How stage B learns. The rate is flat after the warm-up, so `steps` may be changed until the cooling begins."""
 
-    steps: int = 3400
+    steps: int = 5000
     pictures: int = 192  # in a step
     kept: int = 32  # patches of 64 that a picture keeps at first
     whole_from: float = 0.85  # share of the steps after which all patches stay in

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tuneclip.errors import TuneclipError
 from tuneclip.project import read_json, write_json
 from tuneclip.training.diagnose import Rows
@@ -124,8 +126,9 @@ class Tracking:
         self._trackers = []
 
     def _start(self) -> None:
-        from accelerate import tracking
+        from accelerate import PartialState, tracking
 
+        PartialState(cpu=not torch.cuda.is_available())  # without it some of Accelerate's trackers refuse to start
         path = self._folder / STATE
         known = read_json(path) if path.is_file() else None
         self._state = known or {"id": secrets.token_hex(4), "step": 0, "epoch": -1}
