@@ -95,6 +95,30 @@ def test_what_was_logged_before_a_kill_but_not_noted_is_replaced(tmp_path: Path)
     assert [step for step, _ in logged(tmp_path / "tensorboard")["loss"]] == [1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.filterwarnings("default")  # their own
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "trackio"])
+def test_every_tracker_takes_the_figures_of_a_run(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip(name)
+    tracking = Tracking([name], tmp_path / "run", SETTLED)
+    tracking.send([*rows(2), {"kind": "epoch", "epoch": 1, "validation_t2i_recall@10": 0.5}])
+    tracking.finish()
+    assert "failed" not in caplog.text
+
+
+def test_a_tracker_that_fails_does_not_end_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(values: dict[str, float], step: int) -> None:
+        raise ConnectionError(f"no more than {step} figures today")
+
+    tracking = Tracking(["tensorboard"], tmp_path, SETTLED)
+    tracking.send(rows(1))
+    monkeypatch.setattr(tracking._trackers["tensorboard"], "log", refuse)
+    tracking.send(rows(2))
+    assert "the tracker tensorboard failed and gets nothing more" in caplog.text
+    assert json.loads((tmp_path / "tracked.json").read_text())["step"] == 2
+
+
 def test_a_missing_package_is_named_with_its_install_before_any_work(project: Path) -> None:
     missing = next(name for name in ("trackio", "mlflow", "wandb") if not _here(name))
     with pytest.raises(TuneclipError, match=rf"needs the package {missing}.*pip install 'tuneclip\[{missing}\]'"):

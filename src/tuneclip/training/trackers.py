@@ -6,12 +6,14 @@ resumed has each step once. Everything stays on this machine unless the tracker'
 
 import importlib.util
 import json
+import logging
 import math
 import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from tuneclip.errors import TuneclipError
 from tuneclip.project import read_json, write_json
 from tuneclip.training.diagnose import Rows
 
+logger = logging.getLogger("tuneclip")
 STATE = "tracked.json"
 """What a run's folder remembers of its trackers: how far they are, and under which name they know the run."""
 
@@ -44,6 +47,8 @@ class Kind:
     package: str
     tracker: str
     options: Callable[[Place], dict[str, Any]]
+    named: Callable[[str], str] = str
+    """What it calls a figure."""
 
 
 def _tensorboard(place: Place) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def _trackio(place: Place) -> dict[str, Any]:
 KINDS = {
     "tensorboard": Kind("tensorboard", "TensorBoardTracker", _tensorboard),
     "wandb": Kind("wandb", "WandBTracker", _wandb),
-    "mlflow": Kind("mlflow", "MLflowTracker", _mlflow),
+    "mlflow": Kind("mlflow", "MLflowTracker", _mlflow, lambda name: name.replace("@", "_at_")),
     "trackio": Kind("trackio", "TrackioTracker", _trackio),
 }
 """What the config's `trackers` may name."""
@@ -103,44 +108,67 @@ class Tracking:
         """`settled` is what decided the run; its config is logged as the hyperparameters, once."""
         demand(names)
         self._names, self._folder, self._settled = names, folder, settled
-        self._trackers: list[Any] = []
+        self._trackers: dict[str, Any] = {}
+        self._started = False
         self._state: dict[str, Any] = {}
 
     def send(self, rows: Rows) -> None:
-        """Log the rows that the trackers do not have yet; `rows` are all of the run, as they are on the disk."""
-        if not self._trackers:
+        """Log the rows that the trackers do not have yet; `rows` are all of the run, as they are on the disk.
+
+        Raises TuneclipError for a tracker that cannot start. One that fails later is left out from then on, with a
+        warning: no run of hours ends for its sake.
+        """
+        if not self._started:
             self._start()
         step = 0
         for row in rows:
             step = max(step, row["step"]) if row.get("kind") == "step" else step
             if row.get("kind") in ("step", "epoch") and row[row["kind"]] > self._state[row["kind"]]:
                 self._state[row["kind"]] = row[row["kind"]]
-                for tracker in self._trackers:
-                    tracker.log(figures(row), step=step)
+                for name, tracker in list(self._trackers.items()):
+                    named = {KINDS[name].named(key): value for key, value in figures(row).items()}
+                    self._try(name, partial(tracker.log, named, step=step))
         write_json(self._folder / STATE, self._state)
 
     def finish(self) -> None:
         """Close them."""
-        for tracker in self._trackers:
-            tracker.finish()
-        self._trackers = []
+        for name, tracker in list(self._trackers.items()):
+            self._try(name, tracker.finish)
+        self._trackers = {}
 
     def _start(self) -> None:
         from accelerate import PartialState, tracking
 
         PartialState(cpu=not torch.cuda.is_available())  # without it some of Accelerate's trackers refuse to start
+        self._started = True
         path = self._folder / STATE
         known = read_json(path) if path.is_file() else None
         self._state = known or {"id": secrets.token_hex(4), "step": 0, "epoch": -1}
+        place = Place(self._folder, self._state["id"], self._state["step"])
+
+        for name in self._names:
+            try:
+                tracker = getattr(tracking, KINDS[name].tracker)(**KINDS[name].options(place))
+                tracker.start()
+                if known is None:
+                    tracker.store_init_configuration(hyperparameters(self._settled))
+            except Exception as error:  # what its libraries raise is theirs to choose
+                hint = "mend it, or take it out of `trackers` in the config, and go on with --resume"
+                raise TuneclipError(f"the tracker {name} cannot start: {_short(error)}", hint=hint) from error
+            self._trackers[name] = tracker
         if known is None:
             write_json(path, self._state)
-        place = Place(self._folder, self._state["id"], self._state["step"])
-        for name in self._names:
-            tracker = getattr(tracking, KINDS[name].tracker)(**KINDS[name].options(place))
-            tracker.start()
-            if known is None:
-                tracker.store_init_configuration(hyperparameters(self._settled))
-            self._trackers.append(tracker)
+
+    def _try(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # as above
+            self._trackers.pop(name, None)
+            logger.warning("the tracker %s failed and gets nothing more: %s", name, _short(error))
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def figures(row: Mapping[str, Any]) -> dict[str, float]:
