@@ -73,7 +73,10 @@ def line_plot(
     level: float | None = None,
     percent: bool = False,
 ) -> str:
-    """Curves over steps or epochs (`axis`), in percent or plain; `level` draws a dashed line across, at chance."""
+    """Curves over steps or epochs (`axis`), in percent or plain; `level` draws a dashed line across, at chance.
+
+    A level above all curves is left out.
+    """
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _figure(2.7)
@@ -84,12 +87,12 @@ def line_plot(
         else:
             axes.plot(*_means(curve, _MOST_POINTS), linewidth=0.8, **style | {"alpha": _FAINTEST})
             axes.plot(*_means(curve, _FEW_POINTS), linewidth=1.8, **style)
-    if level is not None:
+    heights = [0.0, *(y for curve in curves for y in curve.y)]
+    axes.set_ylim(min(heights), None if len(set(heights)) == 1 else max(heights) * 1.06)
+    if level is not None and level <= axes.get_ylim()[1]:
         axes.axhline(level, color=MUTED, linewidth=1, dashes=(2, 2))
         axes.annotate("chance", (1, level), xycoords=("axes fraction", "data"), xytext=(0, -3), color=MUTED,
                       textcoords="offset points", ha="right", va="top", fontsize=11)  # fmt: skip
-    heights = [0.0, *(y for curve in curves for y in curve.y)]
-    axes.set_ylim(min(heights), None if len(set(heights)) == 1 else max(heights) * 1.06)
     axes.margins(x=0.02)
     axes.grid(axis="y", color=LINE, linewidth=0.75)
     axes.set_xlabel(axis, color=MUTED)
