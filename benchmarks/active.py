@@ -1,17 +1,17 @@
 """How soon ratings make a classifier: python benchmarks/active.py [--quick] [--json] [--noise SHARE] [--data DIR].
 
 Simulated raters on labelled pictures. For each class its name is the prompt; the pictures of the data set are split at
-random into a pool, from which pages of 20 are rated, and a held-out half, which is never rated and on which average
+random into a pool, from which pages are rated, and a held-out half, which is never rated and on which average
 precision, precision and recall are measured. A rater says yes (+1, one time in four +0.5) or no (-1 or -0.5) by the
 label; with --noise some ratings are the wrong way round. Embeddings are the starter's and are kept between runs.
 
-- tuneclip: the functions behind `tuneclip label` (fit, choose, find_threshold), in pages of 20.
-- naive: the published loop: BCE and SGD from the prompt, the nearest are rated next; its learning rate (0.1) is, of
-  0.01, 0.1, 1 and 10, the one that served it best.
+- tuneclip: the functions behind `tuneclip label` (fit, choose, find_threshold), in its pages of five.
+- naive: the published loop: BCE and SGD from the prompt, the nearest are rated next, in the same
+  pages; its learning rate (0.1) is, of 0.01, 0.1, 1 and 10, the one that served it best.
 
 The figures:
 - ratings_to_reach_naive_50: over the classes the median of the number of ratings after which tuneclip's average
-  precision is at least that of the naive loop after 50; looked at every five ratings, and 0 where the prompt suffices.
+  precision is at least that of the naive loop after 50; looked at every page, and 0 where the prompt suffices.
 - share_below_prompt: of all (class, round), the share whose average precision is below that of the prompt alone.
 - coverage_of_80_interval: of all intervals for precision and recall (each class, each round, where there is one), the
   share that held the figure of the held-out half.
@@ -36,11 +36,13 @@ from peers.environment import CACHE
 from tuneclip.learn.choose import choose
 from tuneclip.learn.fit import Fit, Ground, explore, fit, ground
 from tuneclip.learn.prompt import PHRASINGS
+from tuneclip.learn.rounds import BATCH
 from tuneclip.learn.threshold import Threshold, find_threshold
 from tuneclip.model.open import STARTER, fingerprint, open_model
 
 KEPT = CACHE / "active"
-PAGE, EVERY, LAST, NAIVE_LAST = 20, 5, 60, 50
+NAIVE_LAST, LAST = 50, 60
+LOOKS = 20  # ratings after which the threshold is tried
 SETS = {
     "grocery": ("grocery/test.parquet", "coarse_label"),
     "tiny-imagenet": ("tiny-imagenet/validation.parquet", "label"),
@@ -129,7 +131,7 @@ def main() -> None:
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """The three figures and what stands behind them."""
-    reached = [LAST + EVERY if row.reached is None else row.reached for row in rows]
+    reached = [LAST + BATCH if row.reached is None else row.reached for row in rows]
     by_set = {
         name: {
             "prompt": statistics.median(row.prompt for row in rows if row.dataset == name),
@@ -164,7 +166,7 @@ def simulate(task: Task, prompt: Floats, whole: Half) -> Row:
     known = ground(prompt, pool.vectors)
     for rated, fitted in ours_loop(known, pool, ratings):
         ours[len(rated)] = average_precision(held_out, fitted.w)
-        if len(rated) % PAGE == 0:
+        if len(rated) % LOOKS == 0:
             below += ours[len(rated)] < base
             rest = np.delete(pool.vectors, rated, axis=0)
             found = find_threshold(known, fitted, pool.vectors[rated], ratings[rated].tolist(), rest)
@@ -182,7 +184,7 @@ def simulate(task: Task, prompt: Floats, whole: Half) -> Row:
         naive=naive,
         reached=reached,
         below=below,
-        rounds=LAST // PAGE,
+        rounds=LAST // LOOKS,
         held=held,
         intervals=intervals,
     )
@@ -196,18 +198,17 @@ def rate(truth: Truth, noise: float, seed: int) -> npt.NDArray[np.float64]:
 
 
 def ours_loop(known: Ground, pool: Half, ratings: npt.NDArray[np.float64]) -> Iterator[tuple[list[int], Fit]]:
-    """The pictures rated so far and the fit to them, every five ratings; pages as `tuneclip.learn.rounds` has them."""
+    """The pictures rated so far and the fit to them, every page; pages as `tuneclip.learn.rounds` has them."""
     rated: list[int] = []
     fitted = fit(known, pool.vectors[:0], [])
     while len(rated) < LAST:
         free = np.ones(len(pool.vectors), bool)
         free[rated] = False
         exploring = explore(known, pool.vectors[rated], ratings[rated].tolist()).scores(pool.vectors)
-        page = choose(fitted.scores(pool.vectors), free, PAGE, seed=len(rated) // PAGE, exploring=exploring)
-        for start in range(0, PAGE, EVERY):
-            rated = rated + page[start : start + EVERY].tolist()
-            fitted = fit(known, pool.vectors[rated], ratings[rated].tolist())
-            yield rated, fitted
+        page = choose(fitted.scores(pool.vectors), free, BATCH, seed=len(rated) // BATCH, exploring=exploring)
+        rated = rated + page.tolist()
+        fitted = fit(known, pool.vectors[rated], ratings[rated].tolist())
+        yield rated, fitted
 
 
 def naive_loop(known: Ground, pool: Half, ratings: npt.NDArray[np.float64]) -> Iterator[tuple[list[int], Fit]]:
@@ -217,7 +218,7 @@ def naive_loop(known: Ground, pool: Half, ratings: npt.NDArray[np.float64]) -> I
     while len(rated) < NAIVE_LAST:
         scores = fitted.scores(pool.vectors)
         scores[rated] = -np.inf
-        rated = rated + np.argsort(-scores, kind="stable")[: min(PAGE, NAIVE_LAST - len(rated))].tolist()
+        rated = rated + np.argsort(-scores, kind="stable")[: min(BATCH, NAIVE_LAST - len(rated))].tolist()
         fitted = fit(known, pool.vectors[rated], ratings[rated].tolist(), optimizer="sgd")
         yield rated, fitted
 

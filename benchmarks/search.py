@@ -8,11 +8,13 @@ alone, in a process of its own, since two do not fit into memory at a million; f
 - lancedb: the default collection, through `Collection.nearest`; hits come with metadata, which the peers don't give.
 - exact: the same collection, every vector compared; numpy: the plain scan that it is held against.
 - faiss: IVF, probed as widely as recall 0.95 needs; usearch: HNSW, its defaults; llm similar: as llm has it.
-- `--store URI …`: the same collection in PostgreSQL or Milvus.
+- `--store postgresql milvus`: the same collection there; a server is started for it and removed afterwards, as the
+  tests do it. An address (`postgresql://…`) names one that runs; its collection `tuneclip-benchmark` is replaced.
 
 Filter "1 %" lets one vector in a hundred through, "seen" every second one. `build_seconds` is what makes searching
 fast, `write_seconds` what stores the rows; `memory_bytes` is what the process holds for itself (what it maps from files
-not counted); times are warm, one query at a time.
+not counted, nor what a server holds); `disk_bytes` is what was written, by a server with its journal (0 for one that
+was not started here); `index` is what ours tells of itself. Times are warm, one query at a time.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from typing import Any
 
 from engines.material import Material
 from engines.prepare import prepare
+from engines.servers import serving
 from engines.worker import Task
 from peers.environment import CACHE, peers_python
 
@@ -56,15 +59,17 @@ def measure(engine: str, material: Material, options: argparse.Namespace, scratc
     name, _, store = engine.partition("=")
     python = str(peers_python(options.peers, PACKAGES)) if name in PEERS else sys.executable
     seconds = 30.0 if options.quick else 1800.0
-    task = Task(name, str(material.folder), material.n, scratch, store, SLOW.get(name, 100), seconds)
-    rows = rows_of(task, python)
+    with serving(store) as (address, folder):
+        queries = SLOW.get(name, 100)
+        task = Task(name, str(material.folder), material.n, scratch, address, queries, seconds, server=folder)
+        rows = rows_of(task, python)
     for row in rows:
         print(line(row), file=sys.stderr)
     return rows
 
 
 def engines(options: argparse.Namespace) -> list[str]:
-    """Names of engines; those of a store with its address."""
+    """Names of engines; those of a store with its address, or with the kind of server that is to be started."""
     stores = [f"{store.partition(':')[0]}={store}" for store in options.store]
     return [*OURS, *stores, *(() if options.no_peers else PEERS)]
 
@@ -84,9 +89,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA"), help="folder of data sets ($DATA)")
     parser.add_argument("--sizes", type=int, nargs="+", help="numbers of vectors (100000 1000000)")
-    parser.add_argument(
-        "--store", nargs="*", default=[], help="stores of ours to measure too: postgresql://…, milvus://…"
-    )
+    stores = "stores of ours to measure too: postgresql or milvus (a server is started), or an address"
+    parser.add_argument("--store", nargs="+", action="extend", default=[], help=stores)
     parser.add_argument("--no-peers", action="store_true", help="only ours")
     parser.add_argument("--peers", type=Path, default=CACHE, metavar="DIR", help=f"where the peers live ({CACHE})")
     options = parser.parse_args()

@@ -18,8 +18,8 @@ Made from the settings by `python docs/generate.py`. Every verb also takes
 Exit codes: 0 done, 1 could not (the message says what, where, and what to type next), 2 wrong usage. An option that may
 be given several times also takes several values at once: `--models a b` is `--models a --models b`. Defaults can stand
 in `tuneclip.toml` (a table per verb) or in the environment (`TUNECLIP_TRAIN_MODEL`); a flag wins over the environment,
-the environment over the file. From Python every verb is a function of the same name (`import` is `import_dataset`)
-whose keyword arguments are these options, with `project="DIR"`.
+the environment over the file. From Python every verb is a function of the same name (`import` is `import_dataset`,
+`map` is `map_collection`) whose keyword arguments are these options, with `project="DIR"`.
 """
 
 

@@ -1,9 +1,12 @@
 """The command line as its user meets it: exit codes, one-line messages, one JSON object."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,30 @@ def test_a_flag_beats_the_environment_and_that_beats_the_project_file(tmp_path: 
     assert "models/from-file" in named()
     assert "models/from-environment" in named(TUNECLIP_TRAIN_MODEL="from-environment")
     assert "models/from-flag" in named("--model", "from-flag", TUNECLIP_TRAIN_MODEL="from-environment")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_ctrl_c_exits_with_130_and_one_line_that_says_how_to_go_on(project: Path) -> None:
+    picture = project / "datasets" / "small" / "pictures" / "020.png"
+    picture.unlink()
+    os.mkfifo(picture)  # whose end never comes: the index waits there
+    command = [sys.executable, "-m", "tuneclip", "index", "small", "--model", "tiny"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else a child of a background shell ignores it
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    writer = None
+    while writer is None and process.poll() is None:
+        with contextlib.suppress(OSError):  # nobody reads yet
+            writer = os.open(picture, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    if writer is not None:
+        os.close(writer)
+    lines = said.strip().splitlines()
+    assert (process.returncode, lines[-1].partition(":")[0]) == (130, "stopped"), said
+    assert "Next: the same command again" in lines[-1]
+    assert "Traceback" not in said
 
 
 def test_a_broken_project_file_is_named(tmp_path: Path) -> None:

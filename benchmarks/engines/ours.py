@@ -3,27 +3,39 @@
 import shutil
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from engines.material import DIMENSION, NEAREST, PART, Floats, Material, chosen
 from engines.worker import Task, disk
+from tuneclip.project import Project
 from tuneclip.records import Scalar
 from tuneclip.vectors import resident
-from tuneclip.vectors.collection import Origin, Row, open_collection
+from tuneclip.vectors.collection import Origin, Row, backend, open_collection
+from tuneclip.vectors.pointer import locate
+from tuneclip.vectors.survey import searching
+
+NAME = "tuneclip-benchmark"
 
 
 class Engine:
     """A collection of `n` rows; of those that a filter lets through `chosen` is 1, or `seen` is 0."""
 
     def __init__(self, task: Task, material: Material):
-        self.project, self.material = Path(task.scratch) / "lancedb", material
+        self.project, self.material = Path(task.scratch) / ("store" if task.store else "lancedb"), material
         if task.engine == "exact":
             resident.EXACT_BYTES = 2**40  # every vector is compared, as in a small collection
         origin = Origin("benchmark", "0" * 16, DIMENSION)
         self.kept = task.engine == "exact" and self.project.exists()
-        if task.engine == "lancedb":
+        self.server, self.index = task.server, dict[str, Any]()
+        if task.engine != "exact":
             shutil.rmtree(self.project, ignore_errors=True)
-        self.collection = open_collection("vectors", self.project, store=task.store or None, origin=origin)
+        if task.store:
+            place = locate(NAME, Project(self.project), task.store)
+            backend(place).drop_table(place)
+        self.before = disk(Path(self.server)) if self.server else 0
+        self.collection = open_collection(NAME, self.project, store=task.store or None, origin=origin)
 
     def build(self) -> tuple[float, float]:
         """Seconds of writing the rows, and of what makes searching fast."""
@@ -34,6 +46,8 @@ class Engine:
         written = time.monotonic()
         self.collection.optimize()
         self.collection.nearest(self.material.queries()[0], NEAREST)
+        told = searching(self.collection)
+        self.index = asdict(told) if told else {}
         return written - began, time.monotonic() - written
 
     def rows(self, first: int, last: int) -> Iterable[Row]:
@@ -57,5 +71,5 @@ class Engine:
         return [int(hit.id) for hit in hits]
 
     def disk(self) -> int:
-        """Bytes; 0 where a server has them."""
-        return disk(self.project)
+        """Bytes; 0 where a server has them that was not started here."""
+        return disk(Path(self.server)) - self.before if self.server else disk(self.project)

@@ -5,6 +5,7 @@ import json
 import resource
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from engines.material import FILTERS, Material
 
 MODULES = {"lancedb": "ours", "exact": "ours", "numpy": "plain", "faiss": "faiss_ivf", "usearch": "usearch_hnsw"}
-MODULES |= {"llm similar": "llm_similar", "postgresql": "ours", "milvus": "ours"}
+MODULES |= {"llm similar": "llm_similar", **dict.fromkeys(("postgresql", "postgres", "milvus", "milvus+https"), "ours")}
 WARM = 5
 
 
@@ -30,6 +31,8 @@ class Task:
     queries: int = 100
     seconds: float = 300.0
     """After that long a build or the searches of one filter end."""
+    server: str = ""
+    """The folder of the store's server, if it was started for this task."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Row:
     write_seconds: float
     memory_bytes: int
     disk_bytes: int
+    index: dict[str, Any] | None = None
+    """What a collection of ours tells of how it searches."""
 
     def as_dict(self) -> dict[str, Any]:
         """With the name that the contract has for recall."""
@@ -62,8 +67,12 @@ def resident() -> int:
 
 
 def disk(folder: Path) -> int:
-    """Bytes of the files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes of the files in a folder; some may go while they are counted."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size if file.is_file() else 0
+    return total
 
 
 def main(task: Task) -> None:
@@ -92,7 +101,8 @@ def main(task: Task) -> None:
         p50, p95 = np.percentile(times, [50, 95])
         figures = (round(float(np.mean(recalls)), 4), round(float(p50), 2), round(float(p95), 2))
         sizes = (resident() - before, engine.disk())
-        row = Row(task.engine, task.n, name, *figures, round(build_seconds, 2), round(write_seconds, 2), *sizes)
+        seconds = (round(build_seconds, 2), round(write_seconds, 2))
+        row = Row(task.engine, task.n, name, *figures, *seconds, *sizes, index=getattr(engine, "index", None))
         print(json.dumps(row.as_dict()), flush=True)
 
 

@@ -1,7 +1,8 @@
 """tuneclip: fine-tune CLIP on your own pictures, prove that it got better, then search with it.
 
-Every verb of the command line is a function here of the same name (`import` is `import_dataset`); its keyword
-arguments are the fields of the settings class of that name, and it returns the frozen result that `--json` prints.
+Every verb of the command line is a function here of the same name (`import` is `import_dataset`, `map` is
+`map_collection`); its keyword arguments are the fields of the settings class of that name, and it returns the frozen
+result that `--json` prints.
 Nothing heavy is imported before it is used.
 """
 
@@ -21,7 +22,7 @@ _HOMES = {
 }
 _VERBS = {"caption", "check", "demo", "import_dataset", "sample", "augment", "train", "compare", "index", "search"}
 _VERBS |= {"classify", "doctor", "download", "estimate", "export", "models", "rollback", "run"}
-_VERBS |= {"serve", "label", "reindex", "forget"}
+_VERBS |= {"serve", "label", "reindex", "forget", "map_collection"}
 __all__ = [
     "Difference",
     "Finding",
@@ -44,6 +45,7 @@ __all__ = [
     "import_dataset",
     "index",
     "label",
+    "map_collection",
     "models",
     "open_collection",
     "open_dataset",
@@ -63,9 +65,9 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _VERBS:
-        from tuneclip.verbs import VERBS, as_function
+        from tuneclip.verbs import VERBS, as_function, python_name
 
-        return as_function(VERBS["import" if name == "import_dataset" else name])
+        return next(as_function(verb) for verb in VERBS.values() if python_name(verb.name) == name)
     raise AttributeError(f"module 'tuneclip' has no attribute {name!r}")
 
 

@@ -1,8 +1,10 @@
 """The command line: click commands made from the table of verbs and their settings. Light: no verb is imported here."""
 
+import contextlib
 import dataclasses
 import json
 import logging
+import os
 import sys
 import types
 import typing
@@ -177,7 +179,8 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("tuneclip").setLevel(logging.INFO if speaks() else logging.WARNING)
     try:
-        program.main(arguments, prog_name="tuneclip", standalone_mode=True, default_map=_project_defaults(arguments))
+        defaults = _project_defaults(arguments)
+        code = program.main(arguments, prog_name="tuneclip", standalone_mode=False, default_map=defaults)
     except TuneclipError as error:
         _stop(f"error: {error}", 1)
     except OSError as error:
@@ -185,6 +188,30 @@ def main(arguments: list[str] | None = None) -> None:
         if mendable is None:
             raise
         _stop(f"error: {mendable}", 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort) as error:  # click makes the first the second
+        _leave(str(error.__cause__ or error) or _stopped(arguments))
+    sys.exit(code)
+
+
+def _stopped(arguments: list[str]) -> str:
+    """What is told of a verb that was interrupted, unless its KeyboardInterrupt tells more."""
+    verb = next((VERBS[word] for word in arguments if word in VERBS), None)
+    resumes = verb is not None and "resume" in {field.name for field in dataclasses.fields(verb.settings)}
+    again = "the same command again" + (", with --resume" if resumes else "")
+    return f"stopped: what was finished is kept, and nothing is half written. Next: {again}"
+
+
+def _leave(message: str) -> typing.NoReturn:
+    """End at once after Ctrl-C: threads that are still at work are not waited for, a second Ctrl-C finds nobody."""
+    with contextlib.suppress(OSError):  # nobody reads any more
+        if speaks():
+            print(message, file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(130)
 
 
 def _stop(message: str, code: int) -> typing.NoReturn:

@@ -77,6 +77,10 @@ class Project:
         """The file that says in which store a collection lives, if not in the project's own database."""
         return self.vectors / f"{checked_name(collection)}.store.json"
 
+    def map(self, collection: str) -> Path:
+        """The file of a collection's map: points, neighbours and duplicates, a row for each picture."""
+        return self.vectors / f"{checked_name(collection)}.map.parquet"
+
     def new(self, kind: str, name: str) -> Path:
         """The folder that a new dataset or model (`kind`: "datasets", "models") of that name gets."""
         return self.root / kind / checked_name(name)

@@ -265,6 +265,21 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Map:
+    """Options of `tuneclip map`."""
+
+    collection: str = argument("Collection to draw as a map, with its duplicates and outliers.")
+    where: str | None = option("Filter over metadata, as `search` has it; the map is of these pictures.", default=None)
+    size: int = option("Most points of the map; of a larger collection a random part is drawn.", default=100_000)
+    duplicates: float | None = option(
+        "Cosine from which pictures are duplicates (default: from the cosines of random pairs).", default=None
+    )
+    outliers: int = option("How many outliers to list.", default=20)
+    html: Path | None = option("Where to write a page with the map and the pictures listed.", default=None)
+    seed: int = option("Seed of the map.", default=0)
+
+
+@dataclass(frozen=True)
 class Serve:
     """Options of `tuneclip serve`."""
 

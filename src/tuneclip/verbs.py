@@ -113,6 +113,13 @@ VERBS = {
         Verb("forget", "tuneclip.vectors.reindex", "forget", settings.Forget, "Delete a collection."),
         Verb("search", "tuneclip.vectors.search", "search", settings.Search, "Find pictures by words or by a picture."),
         Verb(
+            "map",
+            "tuneclip.vectors.map_collection",
+            "map_collection",
+            settings.Map,
+            "Draw a collection as a map, and list its duplicates and outliers.",
+        ),
+        Verb(
             "serve",
             "tuneclip.web.serve",
             "serve",
@@ -165,9 +172,13 @@ VERBS = {
 }
 
 
+PYTHON_NAMES = {"import": "import_dataset", "map": "map_collection"}
+"""Verbs that have another name in Python, where `import` is a keyword and `map` a function."""
+
+
 def python_name(verb: str) -> str:
-    """The name of a verb in Python: `import` is a keyword there, so it is `import_dataset`."""
-    return "import_dataset" if verb == "import" else verb
+    """The name of a verb in Python."""
+    return PYTHON_NAMES.get(verb, verb)
 
 
 def as_function(verb: Verb) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from servers import PASSWORD, MilvusServer, PostgresServer
+from servers import MILVUS_PASSWORD, PASSWORD, MilvusServer, PostgresServer
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def milvus() -> Iterator[MilvusServer]:
-    """A real Milvus, standalone."""
+    """A real Milvus, standalone, whose password lies in the environment."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("only one Milvus can run: pytest -m alone")
     if find_spec("milvus") is None:
@@ -36,6 +36,8 @@ def milvus() -> Iterator[MilvusServer]:
         server = MilvusServer(folder / "milvus")
     except (OSError, RuntimeError) as error:
         pytest.skip(f"Milvus cannot be started here: {error}")
-    yield server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILVUS_TOKEN", MILVUS_PASSWORD)
+        yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)

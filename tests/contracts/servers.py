@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PASSWORD = "p@ss/wörd"  # with letters that a URI must encode
+MILVUS_PASSWORD = "Milvus"  # of the user root, as the server is made
 
 
 def free_port() -> int:
@@ -81,12 +82,13 @@ class PostgresServer:
 
 
 class MilvusServer:
-    """Milvus standalone, as the package `milvus` brings it."""
+    """Milvus standalone, as the package `milvus` brings it, with a user `root` who needs a password, or for anybody."""
 
-    def __init__(self, folder: Path):
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, *, guarded: bool = True):
+        self.folder, self.port, self.guarded = folder, free_port(), guarded
         program = shutil.which("milvus-server", path=str(Path(sys.executable).parent)) or "milvus-server"
         self._command = [program, "--data", str(self.folder), "--proxy-port", str(self.port)]
+        self._command += ["--authorization-enabled", "yes"] if guarded else []
         self._environment, self._there = dict(os.environ), str(Path.cwd())
         self.start()
         self._keep_settings()
@@ -100,7 +102,7 @@ class MilvusServer:
 
     @property
     def uri(self) -> str:
-        return f"milvus://127.0.0.1:{self.port}"
+        return f"milvus://{'root@' if self.guarded else ''}127.0.0.1:{self.port}"
 
     def start(self) -> None:
         with (self.folder.parent / "milvus.log").open("a") as log:
@@ -119,7 +121,8 @@ class MilvusServer:
         from pymilvus.exceptions import MilvusException
 
         try:
-            MilvusClient(f"http://127.0.0.1:{self.port}", timeout=2).list_collections()
+            token = f"root:{MILVUS_PASSWORD}" if self.guarded else ""
+            MilvusClient(f"http://127.0.0.1:{self.port}", token=token, timeout=2).list_collections()
         except MilvusException:
             return False
         return True

@@ -8,6 +8,7 @@ from backends import BACKENDS, parameters
 
 from tuneclip.errors import TuneclipError
 from tuneclip.vectors.collection import Collection, Origin, Row
+from tuneclip.vectors.survey import searching
 
 ORIGIN = Origin("tiny", "0123456789abcdef", 4, "finds", "datasets/finds")
 
@@ -120,6 +121,27 @@ def test_numbers_that_json_does_not_know_are_stored_as_missing(collection: Colle
     collection.upsert([row("x", metadata={"height": float("nan"), "width": float("inf")})])
     (hit,) = collection.nearest([1, 0, 0, 0], 1)
     assert dict(hit.metadata) == {"height": None, "width": None}
+
+
+def test_a_small_collection_says_that_it_compares_every_vector(collection: Collection):
+    collection.upsert([row("x"), row("y")])
+    collection.optimize()
+    told = searching(collection)
+    assert (told.kind, told.recall, told.candidates, told.seconds, told.bytes) == ("exact", 1.0, 2, 0.0, 0)
+
+
+def test_a_sample_is_taken_evenly_from_all_rows_and_is_the_same_again(collection: Collection):
+    collection.upsert([row(f"{n:03}", (1, 0, 0, 0) if n < 300 else (0, 1, 0, 0)) for n in range(600)])
+    sample = collection.sample(100)
+    assert (sample.shape, sample.dtype) == ((100, 4), np.float32)
+    assert 30 < sample[:, 0].sum() < 70
+    np.testing.assert_array_equal(sample, collection.sample(100))
+
+
+def test_a_sample_of_more_than_there_are_is_every_row(collection: Collection):
+    assert collection.sample(10).shape == (0, 4)
+    collection.upsert([row("x"), row("y", (0, 1, 0, 0)), row("z", (0, 0, 1, 0))])
+    np.testing.assert_allclose(sorted(collection.sample(10).tolist()), np.eye(4)[[2, 1, 0]], atol=1e-7)
 
 
 def test_an_empty_collection_answers(collection: Collection):

@@ -9,11 +9,12 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from backends import BACKENDS, named, parameters
-from servers import PASSWORD, PostgresServer, free_port
+from servers import MILVUS_PASSWORD, PASSWORD, PostgresServer, free_port
 
 from tuneclip.errors import TuneclipError
 from tuneclip.vectors import milvus_server, postgres_server
 from tuneclip.vectors.collection import Origin, Row, open_collection
+from tuneclip.vectors.survey import searching
 
 ORIGIN = Origin("tiny", "0123456789abcdef", 64, "finds")
 
@@ -92,16 +93,60 @@ def test_a_table_of_somebody_else_is_left_alone(postgres: PostgresServer, tmp_pa
         open_collection("taken", tmp_path, store=postgres.uri, origin=ORIGIN)
 
 
+def random_vectors() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2000, 64))
+
+
+def random_rows() -> list[Row]:
+    return [Row(f"find {n}", vector, f"{n}.jpg", {"number": n % 100}) for n, vector in enumerate(random_vectors())]
+
+
+@pytest.mark.parametrize("name", parameters(["postgres", "milvus"]))
+def test_an_index_tells_what_it_was_measured_to_find_also_to_who_opens_it_later(name, tmp_path, monkeypatch, request):
+    from tuneclip.vectors import milvus, postgres_index
+
+    for module in (milvus, postgres_index):
+        monkeypatch.setattr(module, "EXACT_BELOW", 1000)
+    collection = BACKENDS[name].open(tmp_path, request, ORIGIN)
+    collection.upsert(random_rows())
+    assert searching(collection).kind == "exact"
+    collection.optimize()
+    told = searching(collection)
+    assert (told.kind, told.recall >= 0.95, told.candidates >= 40, told.seconds > 0) == ("hnsw", True, True, True)
+    assert (told.bytes or 2000 * 64 * 4) >= 2000 * 64 * 4
+    assert searching(BACKENDS[name].open(tmp_path, request, ORIGIN)) == told
+    collection.upsert(some(0, 1))
+    collection.optimize()
+    assert searching(collection).seconds == told.seconds
+    assert len(collection.sample(500)) == 500
+
+
+def test_a_collection_of_an_older_version_is_measured_by_the_next_index(postgres, tmp_path, monkeypatch, request):
+    import psycopg
+
+    from tuneclip.vectors import postgres_index
+
+    monkeypatch.setattr(postgres_index, "EXACT_BELOW", 1000)
+    collection = BACKENDS["postgres"].open(tmp_path, request, ORIGIN)
+    collection.upsert(random_rows())
+    collection.optimize()
+    with psycopg.connect(postgres.uri, autocommit=True) as connection:
+        connection.execute("alter table tuneclip_collections drop column recall, drop column seconds")
+    older = BACKENDS["postgres"].open(tmp_path, request, ORIGIN)
+    assert (searching(older), len(older.nearest(random_vectors()[0], 10))) == (None, 10)
+    older.optimize()
+    told = searching(older)
+    assert (told.kind, told.recall >= 0.95, told.seconds) == ("hnsw", True, None)
+
+
 @pytest.mark.parametrize("name", parameters(["postgres", "milvus"]))
 def test_an_index_finds_what_comparing_all_finds_also_under_a_filter(name, tmp_path: Path, monkeypatch, request):
     from tuneclip.vectors import milvus, postgres_index
 
     for module in (milvus, postgres_index):
         monkeypatch.setattr(module, "EXACT_BELOW", 1000)
-    collection = BACKENDS[name].open(tmp_path, request, ORIGIN)
-    vectors = np.random.default_rng(0).normal(size=(2000, 64))
-    rows = [Row(f"find {n}", vector, f"{n}.jpg", {"number": n % 100}) for n, vector in enumerate(vectors)]
-    collection.upsert(rows)
+    collection, vectors = BACKENDS[name].open(tmp_path, request, ORIGIN), random_vectors()
+    collection.upsert(random_rows())
     exact = [[hit.id for hit in collection.nearest(query, 10)] for query in vectors[:20] + 0.5]
     rare = [hit.id for hit in collection.nearest(vectors[0], 15, where="number = 7")]
     collection.optimize()
@@ -150,6 +195,41 @@ def test_a_milvus_server_that_is_away_is_one_clear_line_without_its_key(tmp_path
     with pytest.raises(TuneclipError, match="the server cannot be reached") as caught:
         open_collection("finds", tmp_path, store=f"milvus://me:secret@127.0.0.1:{free_port()}", origin=ORIGIN)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "token", "message"),
+    [
+        ("root@", "wrong", "wrong user or password"),
+        ("nobody@", "Milvus", "wrong user or password"),
+        ("", "root:wrong", "wrong user or password"),
+        ("root@", "", "the server wants a password"),
+        ("", "", "the server wants a password"),
+    ],
+)
+@pytest.mark.slow
+@pytest.mark.alone
+def test_a_wrong_or_missing_password_of_milvus_is_one_line(milvus, user, token, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("MILVUS_TOKEN", token)
+    with pytest.raises(TuneclipError, match=rf"{message} .*Next: set MILVUS_TOKEN") as caught:
+        open_collection("finds", tmp_path, store=milvus.uri.replace("root@", user), origin=ORIGIN)
+    assert "wrong:" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_a_password_in_the_address_of_milvus_is_used_but_never_kept(milvus, tmp_path, monkeypatch):
+    monkeypatch.delenv("MILVUS_TOKEN")
+    full = milvus.uri.replace("root@", f"root:{MILVUS_PASSWORD}@")
+    collection = open_collection(named(tmp_path), tmp_path, store=full, origin=ORIGIN)
+    collection.upsert(some(0, 3))
+    kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
+    assert (collection.store, milvus.uri in kept, MILVUS_PASSWORD in kept) == (milvus.uri, True, False)
+    with pytest.raises(TuneclipError, match=r"wants a password .*Next: set MILVUS_TOKEN"):
+        open_collection(named(tmp_path), tmp_path)
+    (tmp_path / ".env").write_text(f"MILVUS_TOKEN=root:{MILVUS_PASSWORD}\n")
+    assert open_collection(named(tmp_path), tmp_path).count() == 3
 
 
 def test_full_text_finds_captions_and_metadata_also_under_a_filter(tmp_path: Path, request):

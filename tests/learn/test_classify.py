@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import tuneclip
+from tiny import save_tiny
 from tuneclip.errors import TuneclipError
+from tuneclip.learn.classifier import load_classifier
 from tuneclip.learn.classify import Classified
 from tuneclip.learn.rounds import start
 from tuneclip.project import Project
@@ -68,6 +70,19 @@ def test_vectors_of_another_model_are_refused(reds: Project) -> None:
         tuneclip.classify("reds", collection="finds", project=reds.root)
     with pytest.raises(TuneclipError, match="has changed"):
         tuneclip.classify("reds", dataset="small", project=reds.root)
+
+
+def test_after_the_collection_went_to_another_model_the_message_says_what_takes_the_ratings_along(
+    reds: Project,
+) -> None:
+    before = load_classifier("reds", reds).ratings
+    save_tiny(reds.model("tiny").with_name("other"), "clip", seed=1)
+    tuneclip.reindex("finds", model="other", project=reds.root)
+    with pytest.raises(TuneclipError, match=r"Next: tuneclip label finds 'a red bowl' --to reds, which takes"):
+        tuneclip.classify("reds", collection="finds", project=reds.root)
+    start("finds", "a red bowl", to="reds", project=reds).finish()
+    assert load_classifier("reds", reds).ratings == before
+    assert tuneclip.classify("reds", collection="finds", project=reds.root).model == "other"
 
 
 @pytest.mark.parametrize("given", [{}, {"collection": "finds", "dataset": "small"}])

@@ -8,7 +8,7 @@ import pytest
 from clouds import World
 from scipy.optimize import check_grad
 
-from tuneclip.learn.fit import ALONE, FOLDS, HOLDS, Rated, balance, fit, folds, ground, objective
+from tuneclip.learn.fit import ALONE, FOLDS, HOLDS, POOR, Rated, balance, fit, folds, ground, objective
 
 
 def average_precision(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float:
@@ -58,6 +58,21 @@ def test_fewer_ratings_of_a_side_than_folds_keep_the_prompts_direction(world: Wo
     some = np.concatenate([np.flatnonzero(world.positive)[: FOLDS - 1], np.flatnonzero(~world.positive)[:30]])
     found = fit(ground(world.prompt, world.vectors), world.vectors[some], np.where(world.positive[some], 1.0, -1.0))
     assert cosine(found.w, world.prompt) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("hits", [1, 2])
+def test_a_prompt_whose_nearest_are_rated_down_is_left_after_three_positives_and_not_with_two_hits(
+    world: World, hits: int
+) -> None:
+    away = -world.prompt  # the farther from it, the more are positive
+    order = np.argsort(-(world.vectors @ away))
+    positive = [key for key in order if world.positive[key]]
+    some = [*positive[:hits], *[key for key in order if not world.positive[key]][: POOR - hits], *positive[-2:]]
+    found = fit(ground(away, world.vectors), world.vectors[some], np.where(world.positive[some], 1.0, -1.0))
+    better = average_precision(world.positive, found.scores(world.vectors)) > 2 * average_precision(
+        world.positive, world.vectors @ away
+    )
+    assert better == (hits == 1)
 
 
 def test_ratings_by_chance_keep_the_prompts_direction(worlds: Callable[..., World]) -> None:

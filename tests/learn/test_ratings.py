@@ -1,5 +1,7 @@
 """The log of ratings: what was written survives; what was torn is read past."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,12 +69,33 @@ def test_what_is_no_rating_is_refused_and_not_written(tmp_path: Path, value: flo
     [
         Subject("dogs", "photos", "cats", "tiny", SUBJECT.fingerprint),
         Subject("dogs", "scans", SUBJECT.prompt, "tiny", SUBJECT.fingerprint),
-        Subject("dogs", "photos", SUBJECT.prompt, "tiny", "another"),
     ],
 )
-def test_the_log_of_another_prompt_collection_or_model_is_refused_with_a_hint(tmp_path: Path, other: Subject) -> None:
+def test_the_log_of_another_prompt_or_collection_is_refused_with_a_hint(tmp_path: Path, other: Subject) -> None:
     with pytest.raises(TuneclipError, match="--to"):
         Log(begun(tmp_path).path, other)
+
+
+def test_the_ratings_count_on_when_another_model_has_embedded_the_collection(tmp_path: Path) -> None:
+    log = begun(tmp_path)
+    other = Subject("dogs", "photos", SUBJECT.prompt, "tuned", "another")
+    for _ in range(2):  # as it was opened first, and as it was written
+        story = Log(log.path, other).story
+        assert (story.ratings, story.shown, story.pages) == ({"a": 1.0, "b": -0.5}, {"a", "b", "c"}, [])
+    assert len(list(tmp_path.glob("dogs.ratings.*.jsonl"))) == 1
+
+
+def test_of_two_processes_the_second_is_told_which_one_rates(tmp_path: Path) -> None:
+    code = "import sys, time; from pathlib import Path; from tuneclip.learn.alone import hold; "
+    code += "held = hold(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    path = tmp_path / "dogs.ratings.jsonl"
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        with pytest.raises(TuneclipError, match=rf"'dogs' is being rated by process {first.pid}, since 20"):
+            Log(path, SUBJECT)
+        first.kill()
+    assert begun(tmp_path).story.ratings == {"a": 1.0, "b": -0.5}
 
 
 def test_reset_begins_anew_and_keeps_the_old_log(tmp_path: Path) -> None:

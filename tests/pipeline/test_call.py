@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import tuneclip
 from tuneclip.errors import TuneclipError
 from tuneclip.pipeline.call import settings_of
 from tuneclip.pipeline.read import Step
@@ -26,6 +27,28 @@ def test_a_new_name_made_of_a_hub_id_or_a_path_has_no_slash() -> None:
     assert settings_of(step, {"d": "/data/finds", "m": "owner/name"}) == Sample(
         "/data/finds", to="finds-owner-name", size=3
     )
+
+
+@pytest.mark.parametrize("verb", ["index", "embed"])
+@pytest.mark.parametrize(
+    ("store", "variable"),
+    [
+        ("postgresql://me:hidden@host/db", "PGPASSWORD"),
+        ("postgresql://me@host/db?password=hidden", "PGPASSWORD"),
+        ("milvus://me:hidden@host:19530", "MILVUS_TOKEN"),
+    ],
+)
+def test_a_password_in_a_store_is_refused_before_anything_is_written_and_never_told(
+    tmp_path: Path, verb: str, store: str, variable: str
+) -> None:
+    (tmp_path / "p.toml").write_text(
+        f'[variables.where]\n[[steps]]\nname = "one"\nverb = "{verb}"\n'
+        'options = { dataset = "d", model = "m", to = "c", store = "{where}" }\n'
+    )
+    with pytest.raises(TuneclipError, match=rf"option 'store'.*Next: {variable}=…") as caught:
+        tuneclip.run("p", set={"where": store}, project=tmp_path)
+    written = [path.read_text() for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert "hidden" not in "".join([str(caught.value), *written])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def test_models_tell_lineage_figures_verdict_and_collections(ran: Path) -> None:
     tiny, made = tuneclip.models(project=ran).models
     assert (tiny.name, tiny.lineage, tiny.newest) == ("tiny", (), False)
     assert (made.name, made.lineage, made.dataset, made.newest) == ("small-1", ("tiny",), "small", True)
-    assert made.collections == ("small-small-1",)
+    assert made.collections == ("small",)
     assert "better than tiny" in made.gate
     assert {score.n for score in made.scores} == {12, 24}
 

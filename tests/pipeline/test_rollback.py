@@ -1,8 +1,10 @@
 """Going back to the model before, and what the pipeline makes of it."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from small_run import settings
 
 import tuneclip
@@ -22,7 +24,22 @@ def test_a_model_that_was_taken_back_is_not_taken_again_by_the_next_run(ran: Pat
     assert [step.status for step in result.steps] == ["skipped", "skipped", "done"]
     assert "taken back" in result.steps[1].why
     assert newest(Project(ran)) == "tiny"
-    assert tuneclip.search("small-tiny", "a red clay bowl", project=ran).model == "tiny"
+    assert tuneclip.search("small", "a red clay bowl", project=ran).model == "tiny"
+
+
+def test_a_collection_goes_back_with_the_model_at_once_where_its_version_is_kept(ran: Path) -> None:
+    assert tuneclip.rollback(project=ran).waiting == ("small",)  # there never was one by tiny
+    tuneclip.run(set=settings(), project=ran)
+    result = tuneclip.rollback(to="small-1", project=ran)
+    assert (result.waiting, result.collections) == ((), ("small",))
+    assert tuneclip.search("small", "a red clay bowl", project=ran).model == "small-1"
+    assert [step.status for step in tuneclip.run(set=settings(), project=ran).steps] == ["skipped"] * 3
+
+
+def test_a_collection_that_cannot_go_back_is_named_with_what_to_type(ran: Path) -> None:
+    shown = io.StringIO()
+    tuneclip.rollback(project=ran).show(Console(file=shown, width=160))
+    assert "Next: tuneclip reindex small --model tiny" in shown.getvalue()
 
 
 def test_rollback_to_a_model_makes_it_the_newest(ran: Path) -> None:

@@ -1,5 +1,6 @@
 """Pipelines as their user meets them: what runs, what is skipped, what moves on, what a kill costs."""
 
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from rich.console import Console
 from small_run import GOOD, QUICK, settings
 
 import tuneclip
@@ -27,7 +29,13 @@ def command(project: Path, *more: str) -> list[str]:
 
 def test_a_better_model_becomes_the_newest_and_its_vectors_can_be_searched(ran: Path) -> None:
     assert newest(Project(ran)) == "small-1"
-    assert tuneclip.search("small-small-1", "a red clay bowl", project=ran).model == "small-1"
+    assert tuneclip.search("small", "a red clay bowl", project=ran).model == "small-1"
+
+
+def test_what_is_shown_ends_with_the_search_to_type(ran: Path) -> None:
+    shown = io.StringIO()
+    tuneclip.run(set=settings(), project=ran).show(Console(file=shown, width=160))
+    assert shown.getvalue().splitlines()[-1] == 'Next: tuneclip search small "WORDS"'
 
 
 def test_the_second_run_does_nothing(ran: Path) -> None:
@@ -160,6 +168,6 @@ def test_killed_again_and_again_a_run_ends_as_the_undisturbed_one(project: Path,
     for name in ("models/small-1/model.safetensors", "models/small-1/training.json"):
         assert (project / name).read_bytes() == (ran_once / name).read_bytes()
     assert newest(Project(project)) == newest(Project(ran_once)) == "small-1"
-    vectors, undisturbed = (tuneclip.open_collection("small-small-1", root) for root in (project, ran_once))
+    vectors, undisturbed = (tuneclip.open_collection("small", root) for root in (project, ran_once))
     assert vectors.contents() == undisturbed.contents()
     assert not (project / "models" / "small-2").exists()

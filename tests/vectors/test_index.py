@@ -14,7 +14,7 @@ import pytest
 
 import tuneclip
 from tuneclip.errors import TuneclipError
-from tuneclip.vectors.hashes import Hashes
+from tuneclip.vectors.hashes import WAITING, Hashes
 
 COUNTS = ("added", "updated", "removed", "unchanged", "skipped", "total")
 
@@ -200,7 +200,7 @@ def test_the_result_is_what_json_promises(project: Path):
 
 
 def test_files_whose_size_and_time_are_unchanged_are_not_read_again(tmp_path: Path):
-    path, memory = tmp_path / "x", tmp_path / "hashes.json"
+    path, memory = tmp_path / "x", tmp_path / "hashes.sqlite"
     path.write_bytes(b"one")
     os.utime(path, (10**9, 10**9))
     hashes = Hashes(memory)
@@ -213,19 +213,39 @@ def test_files_whose_size_and_time_are_unchanged_are_not_read_again(tmp_path: Pa
     assert Hashes(memory).of(path, "x") == hashlib.sha256(b"two").hexdigest()
 
 
-@pytest.mark.parametrize("memory", [b"torn {", b"[1]", b'{"x": 5}'])
-def test_a_torn_memory_of_hashes_costs_only_time(tmp_path: Path, memory: bytes):
-    (tmp_path / "x").write_bytes(b"one")
-    (tmp_path / "hashes.json").write_bytes(memory)
-    assert Hashes(tmp_path / "hashes.json").of(tmp_path / "x", "x") == hashlib.sha256(b"one").hexdigest()
+@pytest.mark.parametrize("memory", [b"", b"torn {", b"SQLite format 3\0" + 200 * b"torn"])
+def test_a_torn_memory_of_hashes_costs_only_time_and_is_made_anew(tmp_path: Path, memory: bytes):
+    path = tmp_path / "x"
+    path.write_bytes(b"one")
+    os.utime(path, (10**9, 10**9))
+    (tmp_path / "hashes.sqlite").write_bytes(memory)
+    hashes = Hashes(tmp_path / "hashes.sqlite")
+    assert hashes.of(path, "x") == hashlib.sha256(b"one").hexdigest()
+    hashes.save()
+    path.write_bytes(b"two")
+    os.utime(path, (10**9, 10**9))
+    assert Hashes(tmp_path / "hashes.sqlite").of(path, "x") == hashlib.sha256(b"one").hexdigest()
+
+
+def test_hashes_are_remembered_while_many_files_are_read_and_take_no_memory(tmp_path: Path):
+    path = tmp_path / "x"
+    path.write_bytes(b"one")
+    os.utime(path, (10**9, 10**9))
+    hashes = Hashes(tmp_path / "hashes.sqlite")
+    for number in range(WAITING):
+        hashes.of(path, f"{number}")
+    path.unlink()
+    path.write_bytes(b"two")
+    os.utime(path, (10**9, 10**9))
+    assert (hashes._new, Hashes(tmp_path / "hashes.sqlite").of(path, "7")) == ([], hashes.of(path, "7"))
 
 
 def test_a_file_that_changed_just_now_is_not_trusted_to_stay(tmp_path: Path):
     (tmp_path / "x").write_bytes(b"one")
-    hashes = Hashes(tmp_path / "hashes.json")
+    hashes = Hashes(tmp_path / "hashes.sqlite")
     hashes.of(tmp_path / "x", "x")
     hashes.save()
-    assert not (tmp_path / "hashes.json").exists()
+    assert not (tmp_path / "hashes.sqlite").exists()
 
 
 def test_captions_get_a_collection_of_their_own(project: Path):

@@ -67,6 +67,52 @@ def test_another_model_takes_over_when_all_is_embedded_and_seen_marks_stay(index
     assert not (indexed / "vectors/small.lance").exists()
 
 
+def test_the_captions_go_to_the_other_model_with_the_pictures(indexed: Path):
+    tuneclip.index(dataset="small", model="tiny", texts=True, project=indexed)
+    save_tiny(indexed / "models/other", "clip", seed=1)
+    made = tuneclip.reindex("small", model="other", project=indexed)
+    assert (made.written, made.texts.written, made.texts.model) == (36, 72, "other")
+    hit = tuneclip.search("small-texts", "a red clay coin", k=1, project=indexed)
+    assert (hit.model, hit.hits[0].id.count("#")) == ("other", 1)
+    assert collections(Project(indexed)) == ["small", "small-texts"]
+
+
+def test_captions_that_a_kill_left_behind_follow_the_pictures_in_the_next_run(indexed: Path):
+    save_tiny(indexed / "models/other", "clip", seed=1)
+    tuneclip.reindex("small", model="other", project=indexed)
+    tuneclip.index(dataset="small", model="tiny", to="then", texts=True, project=indexed)
+    (indexed / "vectors/then-texts.lance").rename(indexed / "vectors/small-texts.lance")
+    assert tuneclip.reindex("small", model="other", project=indexed).texts.written == 72
+
+
+def test_going_back_to_a_model_whose_version_is_kept_embeds_nothing(indexed: Path):
+    save_tiny(indexed / "models/other", "clip", seed=1)
+    tuneclip.reindex("small", model="other", project=indexed)
+    open_collection("small", indexed).update_seen(["find-1"], 0)
+    back = tuneclip.reindex("small", model="tiny", project=indexed)
+    assert (back.written, back.model, len(back.before)) == (0, "tiny", 1)
+    assert open_collection("small", indexed).count("seen = 1") == 2
+    assert tuneclip.reindex("small", model="other", project=indexed).written == 0
+    assert len(list((indexed / "vectors").glob("*.lance"))) == 2
+
+
+def test_a_version_whose_model_was_given_up_half_way_goes_with_the_older_ones(indexed: Path):
+    save_tiny(indexed / "models/other", "clip", seed=1)
+    code = f"""
+import os, signal
+from tuneclip.vectors import rebuild
+import tuneclip
+rebuild._copy_marks = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+tuneclip.reindex("small", model="other", project={str(indexed)!r})
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert tuneclip.search("small", "a coin", k=1, project=indexed).model == "tiny"
+    assert collections(Project(indexed)) == ["small"]
+    assert len(tuneclip.reindex("small", remove_old=True, project=indexed).removed) == 1
+    assert len(list((indexed / "vectors").glob("*.lance"))) == 1
+
+
 def test_a_move_that_is_killed_leaves_the_old_one_in_use_and_goes_on(indexed: Path):
     code = f"""
 import os, signal

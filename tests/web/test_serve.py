@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -47,6 +49,15 @@ def test_it_ends_while_a_model_is_being_opened(indexed: Path) -> None:
             process.terminate()
             assert process.wait(10) == 0
             assert time.monotonic() - began < SECONDS
+
+
+def test_a_second_label_for_the_same_classifier_is_told_which_process_rates(indexed: Path) -> None:
+    who = ("small", "a red bowl", "--to", "held")
+    with served(indexed, *who, verb="label") as (_, first):
+        command = [sys.executable, "-m", "tuneclip", "label", *who, "--project", str(indexed)]
+        second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert second.returncode == 1
+    assert f"'held' is being rated by process {first.pid}, since " in second.stderr
 
 
 def test_a_path_as_it_is_typed_leads_nowhere_outside(indexed: Path) -> None:

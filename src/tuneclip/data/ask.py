@@ -76,9 +76,8 @@ def ask(
         desk = Desk(options, project, asker, ledger, dataset.name, len(questions) - len(open_ones))
         try:
             outcome = ENGINES[asker.engine].ask(open_ones, desk)
-        except KeyboardInterrupt:
-            logger.warning("stopped: what was answered is kept; run it again to go on")
-            raise
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt("stopped: what was answered is kept; run it again to go on") from stop
         if isinstance(outcome, Jobs):
             return outcome
         place = {record.id: number for number, record in enumerate(dataset.records)}

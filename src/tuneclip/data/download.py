@@ -100,11 +100,11 @@ def download(options: Download, project: Project) -> Downloaded:
                         arrived[outcome.id] = outcome.file
                     else:
                         failures[outcome.id] = outcome
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             arrived |= arrived_before(folder, waiting)  # with those whose outcome was not yet heard of
             settle(folder, arrived, {name: failure.reason for name, failure in failures.items()})
-            logger.warning("stopped: the %s pictures that arrived are kept; run it again to go on", f"{len(arrived):,}")
-            raise
+            told = f"stopped: the {len(arrived):,} pictures that arrived are kept; run it again to go on"
+            raise KeyboardInterrupt(told) from stop
         written = settle(folder, arrived, {name: failure.reason for name, failure in failures.items()})
     if not written.pending:
         shutil.rmtree(folder / WORKSHOP, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Open a dataset: its records in memory, its pictures where they lie."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +77,13 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _record(row: dict[str, Any]) -> Record:
+    """The record of a line; what many of them have in common stands in memory once."""
+    key, group, metadata = row["id"], row["group"], row.get("metadata") or {}
     return Record(
-        id=row["id"],
+        id=key,
         picture=row["file_name"],
         captions=tuple(row["captions"]),
-        metadata=row.get("metadata") or {},
-        group=row["group"],
-        split=row["split"],
+        metadata={sys.intern(name): value for name, value in metadata.items()},
+        group=key if group == key else group,
+        split=sys.intern(row["split"]),
     )

@@ -9,7 +9,8 @@ Indices = npt.NDArray[np.int64]
 UNCERTAIN = 0.3
 """Share of a page at the boundary: what a rating of them changes most (uncertainty sampling, Lewis and Gale 1994)."""
 ANYWHERE = 0.1
-"""Share of a page drawn by rank alone: they say how many positives lie further down, which the threshold needs."""
+"""Share of a page, if that has more than five, drawn by rank alone: they say how many positives lie further down, which
+the threshold needs."""
 
 
 def choose(

@@ -1,6 +1,7 @@
 """The verb `classify`: what a classifier says of pictures, a collection, a dataset or texts; best first."""
 
 import logging
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -149,7 +150,12 @@ def _of_collection(classifier: Classifier, name: str, project: Project) -> Itera
     collection = open_collection(name, project)
     origin = collection.origin
     if origin.fingerprint != classifier.fingerprint:
-        raise _other_model(classifier, f"collection {name!r} was made by model {origin.model!r}", origin.fingerprint)
+        what = f"collection {name!r} answers by model {origin.model!r}"
+        hint = "classify by it what its own model embedded"
+        if classifier.collection == collection.name:
+            label = ["tuneclip", "label", collection.name, classifier.prompt, "--to", classifier.name]
+            hint = f"{shlex.join(label)}, which takes its ratings over; d in the page makes it anew"
+        raise _other_model(classifier, what, origin.fingerprint, hint)
     rows = collection.iterate(4096)
     for part in track(rows, f"classify {name}"):
         scores = classifier.scores([row.vector for row in part]) if part else ()
@@ -195,13 +201,15 @@ def _encoder(classifier: Classifier, project: Project, *, few: bool) -> "Encoder
         what = f"classifier {classifier.name!r} needs model {classifier.model!r}, which cannot be opened: {error.what}"
         raise TuneclipError(what, expected=error.expected) from error
     if now != classifier.fingerprint:
-        raise _other_model(classifier, f"model {classifier.model!r} has changed", now)
+        hint = "rate anew with the model as it is now: tuneclip label COLLECTION PROMPT --to NAME"
+        raise _other_model(classifier, f"model {classifier.model!r} has changed", now, hint)
     return open_model(classifier.model, project, few=few)
 
 
-def _other_model(classifier: Classifier, what: str, found: str) -> TuneclipError:
+def _other_model(classifier: Classifier, what: str, found: str, hint: str) -> TuneclipError:
+    made = f"vectors of {classifier.model!r} ({classifier.fingerprint})"
     return TuneclipError(
-        f"{what} (fingerprint {found}); classifier {classifier.name!r} is for vectors of {classifier.fingerprint}, "
+        f"{what} (fingerprint {found}); classifier {classifier.name!r} is for {made}, "
         "and those of two models cannot be compared",
-        hint="take what that model embedded, or rate anew with this one: tuneclip label COLLECTION PROMPT --to NAME",
+        hint=hint,
     )

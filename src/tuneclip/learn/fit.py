@@ -41,6 +41,9 @@ STATISTICS = 20_000
 """From so many vectors at most the collection's spread is estimated."""
 FOLDS = 5
 """Of the cross-validation; and with fewer ratings than that on either side the prompt's direction stays."""
+POOR, HITS, LEAST = 20, 1, 3
+"""A prompt is poor if of the so many rated pictures nearest to it at most `HITS` are positive. With `LEAST` positives
+in all it is left without waiting for `FOLDS`: there is little to lose (docs/experiments.md)."""
 PRECISION = 1e-7
 """Relative change of the loss at which L-BFGS ends: far below what tells two holds apart."""
 EPOCHS, BATCH, RATE = 100, 10, 0.1
@@ -124,7 +127,8 @@ def fit(ground: Ground, vectors: Floats, ratings: Sequence[float], *, optimizer:
     """The direction that `ratings` (n,) of `vectors` (n, dim) warrant.
 
     With "lbfgs" it leaves the prompt's direction only as far as cross-validation on the ratings says that this is
-    better, and not at all while either side has fewer than `FOLDS` ratings or none. "sgd" is the textbook's loop
+    better, and not at all while either side has fewer than `FOLDS` ratings or none; but sooner where the ratings show
+    that the prompt is poor. "sgd" is the textbook's loop
     (cross-entropy and stochastic gradient descent from the prompt), which has no such guard.
     """
     values = np.asarray(ratings, dtype=np.float64)
@@ -190,15 +194,17 @@ class Rated:
         return Fit(w, offset, hold)
 
     def best_hold(self) -> Hold:
-        """How firmly to hold to the prompt: the hold of the least loss in cross-validation, `ALONE` if none is safe.
+        """How firmly to hold to the prompt: the hold of the least loss in cross-validation.
 
         A hold is safe if its loss is below that of the prompt alone by `CERTAINTY` standard errors of the paired
-        difference, and both sides have `FOLDS` ratings, so that each fold is trained and tested on both.
+        difference, and both sides have `FOLDS` ratings, so that each fold is trained and tested on both. If none is
+        safe it is `ALONE`, or for a poor prompt the one that holds least.
         """
+        otherwise = HOLDS[-1] if self.is_prompt_poor() else ALONE
         if min((self.targets > 0.5).sum(), (self.targets < 0.5).sum()) < FOLDS:
-            return ALONE
+            return otherwise
         alone = balanced_losses(self.out_of_fold(ALONE), self.targets)
-        best, least = ALONE, float(alone.mean())
+        best, least = otherwise, float(alone.mean())
         starts: dict[int, Values] = {}
         for hold in HOLDS:
             losses = balanced_losses(self.out_of_fold(hold, starts), self.targets)
@@ -207,6 +213,13 @@ class Rated:
             if losses.mean() < least and gains.mean() > CERTAINTY * error:
                 best, least = hold, float(losses.mean())
         return best
+
+    def is_prompt_poor(self) -> bool:
+        """Whether hardly anything near to the prompt was rated up, and enough was found elsewhere to go by."""
+        positive = self.targets > 0.5
+        nearest = np.argsort(-self.z, kind="stable")[:POOR]
+        enough = len(nearest) == POOR and positive.sum() >= LEAST and (self.targets < 0.5).sum() >= FOLDS
+        return bool(enough and positive[nearest].sum() <= HITS)
 
     def out_of_fold(self, hold: Hold, starts: dict[int, Values] | None = None) -> Values:
         """The logit (n,) of each rating by a fit to the other folds; each begins at its start and leaves its end."""

@@ -1,6 +1,7 @@
 """The log of ratings: events are only ever added, one JSON object a line, and a kill costs the last line at most."""
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tuneclip.errors import TuneclipError
+from tuneclip.learn.alone import hold
 from tuneclip.project import write_bytes
+
+logger = logging.getLogger("tuneclip")
 
 VALUES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """What a rating can be, from "not at all" over "cannot tell" to "just so"."""
-KINDS = ("start", "page", "rate", "undo", "finish")
+KINDS = ("start", "seen", "page", "rate", "undo", "finish")
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class Story:
     before: list[tuple[str, float | None]] = field(default_factory=list)
     """For each rating that can be taken back: the id, and what counted until then."""
     finished: bool = False
+    seen: tuple[str, ...] = ()
+    """What was on a page before the collection went to another model."""
 
     @property
     def shown(self) -> set[str]:
         """Every id that was on a page."""
-        return {key for page in self.pages for key in page}
+        return {*self.seen, *(key for page in self.pages for key in page)}
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Go on by one event. Raises KeyError, TypeError or ValueError for one that is none of ours."""
@@ -50,6 +56,8 @@ class Story:
             raise ValueError(f"there is no event {kind!r}")
         if kind == "page":
             self.pages.append(tuple(str(key) for key in event["ids"]))
+        elif kind == "seen":
+            self.seen = tuple(str(key) for key in event["ids"])
         elif kind == "rate":
             key, value = str(event["id"]), checked_value(event["value"])
             self.before.append((key, self.ratings.get(key)))
@@ -66,14 +74,17 @@ class Story:
 
 
 class Log:
-    """The log's file and its story. One process writes it at a time (see `tuneclip.learn.rounds`)."""
+    """The log's file and its story. One process has it at a time, and holds it as long as this object lives."""
 
     def __init__(self, path: Path, subject: Subject):
         """Open the log, or begin it with its first line; a last line torn by a kill is cut off.
 
-        Raises TuneclipError when the log is about another subject, or damaged elsewhere than at its end.
+        The ratings are of pictures, not of vectors: when another model has embedded the collection since, they are
+        taken over, and the old log is kept beside. Raises TuneclipError when the log is about another subject, damaged
+        elsewhere than at its end, or held by another process.
         """
         self.path, self.subject, self.story = path, subject, Story()
+        self._held = hold(path)
         if not path.is_file():
             write_bytes(path, _line({"event": "start", **asdict(subject)}))
             return
@@ -89,6 +100,22 @@ class Log:
                 self.story.tell(event)
             except (KeyError, TypeError, ValueError) as error:
                 raise _damaged(path, number) from error
+        if events[0].get("fingerprint") != subject.fingerprint:
+            self._take_over(str(events[0].get("model")))
+
+    def _take_over(self, model: str) -> None:
+        """Begin anew with the ratings, and what was shown, of the log as it is."""
+        told = [{"event": "start", **asdict(self.subject)}, {"event": "seen", "ids": sorted(self.story.shown)}]
+        told += [{"event": "rate", "id": key, "value": value} for key, value in self.story.ratings.items()]
+        old = self._old_name()
+        write_bytes(old, self.path.read_bytes())
+        write_bytes(self.path, b"".join(map(_line, told)))
+        self.story = Story()
+        for event in told[1:]:
+            self.story.tell(event)
+        count, name = len(self.story.ratings), self.subject.classifier
+        what = f"the {count} ratings of {name!r}, made on vectors of {model!r}, now count for {self.subject.model!r}"
+        logger.info("%s; the log until now is kept as %s", what, old.name)
 
     def page(self, ids: Iterable[str]) -> None:
         """A new page is shown."""
@@ -109,17 +136,21 @@ class Log:
 
     def reset(self) -> Path:
         """Begin anew; returns where the old log now lies."""
-        stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
-        stem = self.path.name.removesuffix(".jsonl")
-        old = next(
-            place
-            for number in range(1, 1_000_000)
-            if not (place := self.path.with_name(f"{stem}.{stamp}{f'-{number}' if number > 1 else ''}.jsonl")).exists()
-        )
+        old = self._old_name()
         self.path.rename(old)
         write_bytes(self.path, _line({"event": "start", **asdict(self.subject)}))
         self.story = Story()
         return old
+
+    def _old_name(self) -> Path:
+        """A dated name that is still free."""
+        stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+        stem = self.path.name.removesuffix(".jsonl")
+        return next(
+            place
+            for number in range(1, 1_000_000)
+            if not (place := self.path.with_name(f"{stem}.{stamp}{f'-{number}' if number > 1 else ''}.jsonl")).exists()
+        )
 
     def _add(self, event: dict[str, Any]) -> None:
         """The event is on the disk before it counts."""
@@ -176,14 +207,6 @@ def _check_subject(event: Mapping[str, Any], subject: Subject, path: Path) -> No
                 where=path,
                 hint="choose another name with --to, or move its files away",
             )
-    if event.get("fingerprint") != subject.fingerprint:
-        raise TuneclipError(
-            f"classifier {subject.classifier!r} was begun with vectors of another model ({event.get('model')!r}, "
-            f"fingerprint {event.get('fingerprint')})",
-            where=path,
-            expected=f"{subject.fingerprint}, as the collection has now",
-            hint="choose another name with --to",
-        )
 
 
 def _damaged(path: Path, number: int) -> TuneclipError:

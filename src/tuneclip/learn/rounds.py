@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuneclip.errors import TuneclipError
+from tuneclip.learn.alone import hold
 from tuneclip.learn.choose import choose
 from tuneclip.learn.classifier import Classifier, save_classifier
 from tuneclip.learn.fit import Fit, Ground, explore, fit, ground
@@ -25,7 +26,8 @@ from tuneclip.vectors.collection import Collection, Row, absolute_path, open_col
 __all__ = ["VALUES", "Rounds", "State", "start"]
 
 logger = logging.getLogger("tuneclip")
-BATCH = 20
+BATCH = 5
+"""Pictures of a page: what the first five teach chooses the next five (docs/experiments.md)."""
 
 
 @dataclass(frozen=True)
@@ -254,15 +256,18 @@ def start(
 ) -> Rounds:
     """Open or resume the rating of `collection` for the classifier `to`, from the words of `prompt`.
 
-    A log of the same classifier, collection and prompt goes on where it stood. Raises TuneclipError when the log is of
-    another prompt, collection or model, when the collection is empty, and when `model` did not make it.
+    A log of the same classifier, collection and prompt goes on where it stood, with all its ratings also when another
+    model has embedded the collection since. Raises TuneclipError when the log is of another prompt or collection or
+    another process has it, when the collection is empty, and when `model` did not make it.
     """
     if not prompt.strip():
         raise TuneclipError("the prompt is empty", expected='words, like "dogs in the snow"')
     if batch < 1:
         raise TuneclipError(f"a page of {batch} pictures cannot be shown", expected="1 or more")
+    held = hold(project.classifier_log(to))  # before the seconds that opening takes
     found = open_collection(collection, project)
     vector, name = embed_prompt(prompt, found, project, model)
     subject = Subject(to, found.name, prompt, name, found.origin.fingerprint)
     log = Log(project.classifier_log(to), subject)
+    held.release()  # the log holds it, too
     return Rounds(log, found, project, prompt=vector, batch=batch)

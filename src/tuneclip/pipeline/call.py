@@ -9,24 +9,38 @@ from typing import Any
 from tuneclip.errors import TuneclipError
 from tuneclip.pipeline.read import NUMBER, PLACEHOLDER, STEPS, Step
 from tuneclip.pipeline.variables import filled
+from tuneclip.vectors.address import SERVERS, checked_store, scheme
+
+STORE = "store"
 
 
 def settings_of(step: Step, values: Mapping[str, Any]) -> Any:
     """The settings of the step's verb. {number}, and names that have no value yet, stay as they are.
 
-    Raises TuneclipError for a value that the option cannot have.
+    Raises TuneclipError for a value that the option cannot have, and for a store with a password in it: what a
+    pipeline is given is written down.
     """
     hints = typing.get_type_hints(STEPS[step.verb].settings)
     given = {}
     for name, value in step.options.items():
         named = _named(value, values) if name == "to" and hints[name] in (str, str | None) else filled(value, values)
-        given[name] = _fitting(named, hints[name], f"step {step.name!r}, option {name!r}")
+        where = f"step {step.name!r}, option {name!r}"
+        if name == STORE and isinstance(named, str):
+            _check_store(named, where)
+        given[name] = _fitting(named, hints[name], where)
     return STEPS[step.verb].settings(**given)
 
 
 def is_numbered(name: str) -> bool:
     """Whether a name still waits for its number."""
     return NUMBER in PLACEHOLDER.findall(name)
+
+
+def _check_store(store: str, where: str) -> None:
+    public, secret = checked_store(store)
+    if secret is not None:
+        hint = f"{SERVERS[scheme(store)]}=… in the environment or in the project's .env"
+        raise TuneclipError("a password does not belong into a pipeline", where=where, expected=public, hint=hint)
 
 
 def _named(value: Any, values: Mapping[str, Any]) -> Any:

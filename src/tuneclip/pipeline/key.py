@@ -22,11 +22,14 @@ MAKES = {
     "export": ("file", "to"),
     "index": ("collection", "to"),
     "gate": ("model", "model"),
+    "embed": ("collection", "to"),
 }
 """What a verb makes, and which of its options names it; where that option is silent, its dataset."""
 OUTPUTS = {"to", "report"}
-SILENT = {"resume", "newest"}
+SILENT = {"resume", "newest", "keep"}
 """Options that decide nothing by themselves; what a gate measures against is an input."""
+EMBEDDING = {"index", "embed"}
+"""Steps that look at pictures closely enough to see that one was written again."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def key_of(verb: str, options: Any, project: Project) -> Key:
         if field.name in OUTPUTS:
             plain[field.name] = str(value)
         elif kind in _CONTENT:
-            inputs[field.name] = _content(kind, value, project, times=verb == "index")
+            inputs[field.name] = _content(kind, value, project, times=verb in EMBEDDING)
         elif value != field.default:  # so that an option which a later version adds changes no key
             plain[field.name] = list(value) if isinstance(value, tuple) else value
     if isinstance(options, Gate):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneclip.errors import TuneclipError
+from tuneclip.pipeline.embed import EMBED
 from tuneclip.pipeline.gate import GATE
 from tuneclip.project import Project, read_toml
 from tuneclip.verbs import VERBS, Verb
@@ -18,8 +19,8 @@ TYPES = ("text", "number", "dataset", "model", "config")
 STEPS: dict[str, Verb] = {
     name: VERBS[name]
     for name in ("import", "download", "sample", "augment", "caption", "train", "compare", "export", "index")
-} | {"gate": GATE}
-"""What a step can be."""
+} | {"gate": GATE, "embed": EMBED}
+"""What a step can be: verbs, and what only pipelines have."""
 RESERVED = {"pipeline", "set", NUMBER}
 
 

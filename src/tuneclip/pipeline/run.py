@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,8 +60,8 @@ class Ran:
             console.print(f"{status} [bold]{step.name}[/] {step.seconds:.0f} s  ", end="")
             console.print(step.why, markup=False, soft_wrap=True)
         for step in self.steps:
-            if step.verb == "index" and step.status != "failed":
-                console.print(f'Next: tuneclip search {step.made} "WORDS"', markup=False, style="dim")
+            if MAKES[step.verb][0] == "collection" and step.status != "failed":
+                console.print(f'Next: tuneclip search {shlex.quote(step.made)} "WORDS"', markup=False, style="dim")
 
 
 class StepError(TuneclipError):
@@ -147,7 +148,7 @@ def _perform(step: Step, options: Any, fresh: Fresh, running: _Running, began: f
         running.state.put(Entry(step.name, key, Made(MAKES[step.verb][0], name, "")))
     result = STEPS[step.verb].run(options, project)
     decision = dataclasses.asdict(result) if isinstance(result, Decision) else {}
-    why = decision.get("why", fresh.why)
+    why = getattr(result, "why", fresh.why)  # the pipelines' own steps tell
     made = made_by(step.verb, options, project)
     if key["options"].get("to") is None:  # what it changed in place has another content now
         key = key_of(step.verb, settings_of(step, running.values), project) if not decision else key

@@ -133,9 +133,8 @@ def _run(loop: Loop) -> None:
         logger.info("resuming after epoch %d, batch %d", loop.position.epoch, loop.position.batch)
     try:
         loop.run()
-    except KeyboardInterrupt:
-        logger.info("stopped; the same command with --resume goes on from here")
-        raise
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("stopped; the same command with --resume goes on from here") from stop
 
 
 def _ranks(loop: Loop, loaded: Loaded, mixed: Interpolation | None, validation: Validation) -> Ranks:

@@ -1,7 +1,6 @@
 """The codes of a large table on the disk: made in one pass over its rows, with the recall that they reach."""
 
 import json
-import logging
 import shutil
 import tempfile
 import time
@@ -15,15 +14,10 @@ import numpy.typing as npt
 
 from tuneclip.project import write_json
 from tuneclip.vectors.codes import Codec, Codes, Floats, make_codec
+from tuneclip.vectors.trials import NEAREST, Nearest, trial_queries, wide_enough
 
-logger = logging.getLogger("tuneclip")
 Addresses = npt.NDArray[np.uint64]
-NEAREST = 10
-WANTED = (0.98, 0.95)  # recall@10 of queries between pictures, and of those like words
 LADDER = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
-QUERIES = 32  # of each kind
-TEXT_COSINE = 0.3
-"""Of words and the picture that shows them: typical of CLIP models."""
 LEFTOVER_SECONDS = 86_400  # after that long a folder that nothing names is one of a build that was killed
 CURRENT = "current.json"
 
@@ -65,10 +59,10 @@ def build_coded(folder: Path, sample: Floats, rows: Iterable[tuple[Addresses, Fl
     where there is nothing to make codes of.
     """
     began = time.monotonic()
-    codec, queries = make_codec(sample), _queries(sample)
+    codec, queries = make_codec(sample), trial_queries(sample)
     folder.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix="codes-", dir=folder))
-    addresses, bits, truth = list[Addresses](), list[npt.NDArray[np.uint64]](), _Nearest(queries)
+    addresses, bits, truth = list[Addresses](), list[npt.NDArray[np.uint64]](), Nearest(queries)
     with (place / "bytes").open("wb") as file:
         for where, vectors in rows:
             own, small = codec.encode(vectors)
@@ -99,49 +93,14 @@ def _clear(folder: Path, current: str) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _queries(sample: Floats, seed: int = 0) -> Floats:
-    """Unit vectors (2 · QUERIES, dim) as searches have them: first between two pictures, then like words for one."""
-    rng = np.random.default_rng(seed)
-    one, other = sample[rng.integers(0, len(sample), (2, QUERIES))]
-    noise = rng.normal(size=one.shape).astype(np.float32)
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    both = np.concatenate([one + 0.5 * other, TEXT_COSINE * one + (1 - TEXT_COSINE**2) ** 0.5 * noise])
-    return np.asarray(both / np.linalg.norm(both, axis=1, keepdims=True), np.float32)
-
-
-class _Nearest:
-    """The exactly nearest rows to some queries, of rows that come in parts."""
-
-    def __init__(self, queries: Floats):
-        self.queries = queries
-        self.scores = np.full((len(queries), NEAREST), -np.inf, np.float32)
-        self.rows = np.zeros((len(queries), NEAREST), np.intp)
-        self.seen = 0
-
-    def look(self, vectors: Floats) -> None:
-        scores = np.concatenate([self.scores, self.queries @ vectors.T], axis=1)
-        new = np.broadcast_to(np.arange(self.seen, self.seen + len(vectors)), (len(self.queries), len(vectors)))
-        rows = np.concatenate([self.rows, new], axis=1)
-        best = np.argpartition(-scores, NEAREST - 1, axis=1)[:, :NEAREST]
-        self.scores, self.rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
-        self.seen += len(vectors)
-
-
-def _enough(codes: Codes, queries: Floats, truth: _Nearest) -> tuple[int, float]:
+def _enough(codes: Codes, queries: Floats, truth: Nearest) -> tuple[int, float]:
     """The fewest candidates of the ladder with which both kinds of query find what is nearest, and their recall."""
     everything = np.ones(len(codes), bool)
-    candidates, recall = LADDER[0], 0.0
-    for candidates in LADDER:
-        found = np.array(list(_recalls(codes, queries, truth, everything, candidates)))
-        recalls = found[:QUERIES].mean(), found[QUERIES:].mean()
-        recall = float(min(recalls))
-        if (recalls[0] >= WANTED[0] and recalls[1] >= WANTED[1]) or 2 * candidates >= len(codes):
-            break
-    logger.info("%.1f %% of the ten nearest are found with %s candidates", 100 * recall, f"{candidates:,}")
-    return candidates, round(recall, 4)
+    ladder = LADDER[: 1 + sum(2 * candidates < len(codes) for candidates in LADDER)]
+    return wide_enough(ladder, lambda candidates: _recalls(codes, queries, truth, everything, candidates))
 
 
-def _recalls(codes: Codes, queries: Floats, truth: _Nearest, everything: Any, candidates: int) -> Iterator[float]:
+def _recalls(codes: Codes, queries: Floats, truth: Nearest, everything: Any, candidates: int) -> Iterator[float]:
     """Per query the share of the nearest that is found; a row just as near as the last of them counts."""
     for query, wanted, scores in zip(queries, truth.rows, truth.scores, strict=True):
         real = wanted[np.isfinite(scores)]

@@ -17,7 +17,7 @@ from tuneclip.project import Project
 from tuneclip.records import Hit, Scalar
 from tuneclip.vectors.address import REMOTE, Place, scheme
 from tuneclip.vectors.conditions import METADATA, Fields
-from tuneclip.vectors.pointer import Pointer, inside, locate, point, pointer
+from tuneclip.vectors.pointer import Pointer, inside, locate, point, pointer, versions
 
 Vector = npt.NDArray[np.float32]
 
@@ -266,9 +266,8 @@ def collections(project: Project) -> list[str]:
     from tuneclip.vectors.lancedb import table_names
 
     names = {path.name.removesuffix(".store.json") for path in project.vectors.glob("*.store.json")}
-    pointers = [found for name in names if (found := pointer(project, name))]
-    versions = {each.version for found in pointers for each in (found, found.before) if each}
-    return sorted(names | (set(table_names(project.vectors)) - versions))
+    hidden = {each.version for name in names for each in versions(project, name)}
+    return sorted(names | (set(table_names(project.vectors)) - hidden))
 
 
 def _remember(place: Place, project: Project) -> None:

@@ -74,7 +74,8 @@ class Indexed:
         console.print(line, markup=False)
         if self.index and self.index.kind != "exact":
             found = f"{100 * self.index.recall:.1f} % of the ten nearest are found"
-            console.print(f"search index: {found}, made in {self.index.seconds:.1f} s", markup=False)
+            made = f", made in {self.index.seconds:.1f} s" if self.index.seconds is not None else ""
+            console.print(f"search index: {found}{made}", markup=False)
         if self.texts:
             line = f"{self.texts.collection}: {self.texts.total:,} captions in {self.texts.seconds:.1f} s"
             console.print(line, markup=False)
@@ -89,24 +90,53 @@ def index(options: settings.Index, project: Project) -> Indexed:
     what is left. A picture that cannot be read is logged and passed over. Raises TuneclipError when the collection
     was made by another model or from another dataset, and when no picture at all can be read.
     """
-    began = time.monotonic()
     dataset = open_dataset(options.dataset, project)
     if not dataset.records:
         raise TuneclipError(f"dataset {dataset.name!r} has no pictures", where=dataset.path)
-    encoder = cache(lambda: _encoder(options.model, project, dataset))  # takes seconds, and often nothing is to be done
-    collection = _open(options, project, dataset, encoder)
-    hashes = Hashes(project.kept / f"hashes-{_mark(dataset)}.json")
+    encoder = encoder_of(options.model, project, dataset)
+    done = embed_pictures(_open(options, project, dataset, encoder), dataset, encoder, project)
+    if not options.texts:
+        return done
+    texts = _open(replace(options, to=texts_name(done.collection)), project, dataset, encoder)
+    return replace(done, texts=embed_captions(texts, dataset, encoder, project))
+
+
+def encoder_of(model: str, project: Project, dataset: Dataset) -> "Callable[[], Encoder]":
+    """What opens the model at the first call: that takes seconds, and often nothing is to be done."""
+    return cache(lambda: _encoder(model, project, dataset))
+
+
+def embed_pictures(
+    collection: Collection, dataset: Dataset, encoder: "Callable[[], Encoder]", project: Project
+) -> Indexed:
+    """Bring a collection of the dataset's pictures up to date, by the encoder that made it."""
+    began = time.monotonic()
+    hashes = Hashes(project.kept / f"hashes-{_mark(dataset)}.sqlite")
     try:
         tally = _bring_up_to_date(collection, dataset, encoder, hashes)
     finally:
         hashes.save()
-    done = _indexed(collection, tally, began)
-    if not options.texts:
-        return done
+    return _indexed(collection, tally, began)
+
+
+def embed_captions(
+    collection: Collection, dataset: Dataset, encoder: "Callable[[], Encoder]", project: Project
+) -> Indexed:
+    """As `embed_pictures`, of the captions."""
     began = time.monotonic()
-    beside = replace(options, to=texts_name(collection.name))
-    texts = _open(beside, project, dataset, encoder)
-    return replace(done, texts=_indexed(texts, embed_texts(texts, dataset, encoder), began))
+    return _indexed(collection, embed_texts(collection, dataset, encoder), began)
+
+
+def origin_of(model: str, dataset: Dataset, project: Project, dimension: Callable[[], int]) -> Origin:
+    """The origin of what this model makes of this dataset."""
+    folder = locate(model, project)
+    return Origin(
+        model=_lasting_name(model, folder, project),
+        fingerprint=fingerprint(folder),
+        dimension=dimension(),
+        dataset=dataset.name,
+        folder=inside(dataset.path, project.root),
+    )
 
 
 def _indexed(collection: Collection, tally: Counter[str], began: float) -> Indexed:
@@ -132,15 +162,10 @@ def _mark(dataset: Dataset) -> str:
 
 
 def _open(options: settings.Index, project: Project, dataset: Dataset, encoder: "Callable[[], Encoder]") -> Collection:
-    name, folder = checked_name(options.to or dataset.name), locate(options.model, project)
+    name = checked_name(options.to or dataset.name)
     there = find_collection(name, project, store=options.store)
-    origin = Origin(
-        model=_lasting_name(options.model, folder, project),
-        fingerprint=fingerprint(folder),
-        dimension=there.origin.dimension if there else encoder().dimension,
-        dataset=dataset.name,
-        folder=inside(dataset.path, project.root),
-    )
+    known = there.origin.dimension if there else None
+    origin = origin_of(options.model, dataset, project, lambda: known or encoder().dimension)
     return open_collection(name, project, store=options.store, origin=origin)
 
 

@@ -232,7 +232,7 @@ class LanceCollection:
     def searching(self) -> Searching:
         """See `Surveyed`."""
         with self._explained():
-            coded = self._resident.snapshot().coded
+            coded = self._resident.coded()
         if coded is None:
             return Searching("exact", 1.0, self.count(), 0.0, 0)
         size = sum(file.stat().st_size for file in _codes_folder(self._place).rglob("*") if file.is_file())

@@ -6,7 +6,6 @@ surely: here every read that decides what is written is sure (`Strong`).
 """
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Collection as Ids
@@ -17,31 +16,31 @@ import numpy as np
 import numpy.typing as npt
 
 from tuneclip.errors import TuneclipError
-from tuneclip.records import Hit, Scalar
+from tuneclip.records import Hit
 from tuneclip.vectors.address import Place
 from tuneclip.vectors.collection import (
     Keys,
     Origin,
     Row,
+    Vector,
     absolute_path,
     checked,
     checked_k,
     direction,
     from_json,
     to_json,
-    values_of,
 )
 from tuneclip.vectors.conditions import KINDS, Condition, Fields, Kind, kind_of, matches
-from tuneclip.vectors.milvus_registry import EMPTY, LONGEST, REGISTRY, Registry, create, make_index, make_ready
+from tuneclip.vectors.milvus_index import EXACT_BELOW, UNMEASURED, build_index, noted, searching
+from tuneclip.vectors.milvus_registry import EMPTY, LONGEST, MOST, REGISTRY, Registry, create, make_ready
+from tuneclip.vectors.milvus_rows import asked_values, delete_entities, ranked, to_entity, to_row, upsert_entities
 from tuneclip.vectors.milvus_server import Server, in_chunks
-from tuneclip.vectors.milvus_where import Cover, among, both, cover, key, to_fields, unkey
+from tuneclip.vectors.milvus_where import Cover, among, both, cover, key, unkey
+from tuneclip.vectors.survey import SAMPLE, Searching
 from tuneclip.vectors.where import parse
 
-logger = logging.getLogger("tuneclip")
-MOST = 16_384  # hits of one search, Milvus's limit
 PAGE = 4096  # rows of one answer at most
 BYTES_AT_ONCE = 16 * 2**20  # of one write; a message may have 64 MB
-EXACT_BELOW = 50_000  # rows
 STORED = ["id", "vector", "path", "metadata", "captions", "content", "seen"]
 HIT = ["path", "metadata", "captions", "seen"]
 ORIGIN = "tuneclip"  # name of the property
@@ -112,7 +111,7 @@ class MilvusCollection:
         self.name, self.store = place.name, place.store
         self._server, self._place, self._table = server, place, table
         self._registry = Registry(server, table)
-        self._searched = False
+        self._searched, self._width = False, UNMEASURED
         self._known: Fields = {}
         self.origin = origin
 
@@ -126,21 +125,21 @@ class MilvusCollection:
     def upsert(self, rows: Sequence[Row]) -> None:
         """See `Collection`. Milvus holds at most 65,535 bytes of metadata or captions of a row: TuneclipError."""
         sound = checked(rows, self.origin.dimension)
-        ready = [_to_entity(row) for row in sound]
+        ready = [to_entity(row) for row in sound]
         self._note_fields(sound)
         at_once = max(1, BYTES_AT_ONCE // (4 * self.origin.dimension + 4096))
         for start in range(0, len(ready), at_once):
             chunk = ready[start : start + at_once]
-            self._run(partial(_upsert, table=self._table, rows=chunk))
+            self._run(partial(upsert_entities, table=self._table, rows=chunk))
 
     def delete(self, ids: Ids[str]) -> None:
         """See `Collection`."""
         for chunk in in_chunks([key(each) for each in ids]):
-            self._run(partial(_delete, table=self._table, keys=chunk))
+            self._run(partial(delete_entities, table=self._table, keys=chunk))
 
     def get(self, ids: Sequence[str]) -> list[Row]:
         """See `Collection`."""
-        found = {row.id: row for entity in self._entities(ids, STORED) if (row := _to_row(entity))}
+        found = {row.id: row for entity in self._entities(ids, STORED) if (row := to_row(entity))}
         return [found[each] for each in ids if each in found]
 
     def nearest(
@@ -151,9 +150,7 @@ class MilvusCollection:
         condition = self._condition(where)
         chosen = EVERYTHING if condition is None else cover(condition)
         text = both(chosen.text, "seen == 0" if exclude_seen else "")
-        wanted = min(checked_k(k), self.count())
-        if not wanted:
-            return []
+        wanted = checked_k(k) if k < MOST else min(k, self.count())
         sieve = None if chosen.exact else condition
         found = self._search(query, wanted, text, sieve)
         found = self._scan(query, wanted, text, sieve) if found is None else found
@@ -164,12 +161,12 @@ class MilvusCollection:
         mark = int(bool(seen))
         changed = [{**entity, "seen": mark} for entity in self._entities(ids, ["*"]) if entity["seen"] != mark]
         for chunk in in_chunks(changed):
-            self._run(partial(_upsert, table=self._table, rows=chunk))
+            self._run(partial(upsert_entities, table=self._table, rows=chunk))
 
     def iterate(self, batch: int = 1024) -> Iterator[list[Row]]:
         """See `Collection`."""
         for page in self._pages("", STORED, batch):
-            yield [_to_row(entity) for entity in page]
+            yield [to_row(entity) for entity in page]
 
     def contents(self) -> dict[str, Keys]:
         """See `Collection`."""
@@ -187,7 +184,7 @@ class MilvusCollection:
             found = self._query(chosen.text, ["count(*)"])
             return int(found[0]["count(*)"])
         pages = self._pages(chosen.text, ["id", *HIT], PAGE)
-        return sum(matches(condition, _values(entity)) for page in pages for entity in page)
+        return sum(matches(condition, asked_values(entity)) for page in pages for entity in page)
 
     def fields(self) -> Fields:
         """See `Collection`."""
@@ -207,20 +204,30 @@ class MilvusCollection:
         if self._server.is_file:
             return
         self._run(lambda client: client.flush(self._table))
-        if self.count() < EXACT_BELOW:
-            return
-        self._run(self._index_large)
+        if self.count() >= EXACT_BELOW:
+            sample = self.sample(SAMPLE)
+            self._run(lambda client: build_index(client, self._table, sample))
+            self._searched = False  # the next search looks how wide it must be
 
-    def _index_large(self, client: Any) -> None:
-        names = client.list_indexes(self._table)
-        if names and client.describe_index(self._table, names[0])["index_type"] == "HNSW":
-            return
-        logger.info("building an index for %s", self._table)
-        client.release_collection(self._table)
-        for name in names:
-            client.drop_index(self._table, name)
-        make_index(client, self._table, "HNSW", {"M": 16, "efConstruction": 200})
-        client.load_collection(self._table)
+    def searching(self) -> Searching | None:
+        """See `Surveyed`."""
+        if self._server.is_file:
+            return Searching("exact", 1.0, self.count(), 0.0, 0)
+        found: Searching | None = self._run(lambda client: searching(client, self._table, self.count()))
+        return found
+
+    def sample(self, count: int) -> Vector:
+        """See `Surveyed`. The rows whose description, a hash, comes first, picked out by the server."""
+        share = 1.5 * count / max(1, self.count())
+        while True:
+            text = f'description < "{int(share * 2**32):08x}"' if share < 1 else ""
+            pages = self._pages(text, ["id", "description", "vector"], PAGE, level="Session")
+            found = sorted((entity["description"], entity["id"], entity["vector"]) for page in pages for entity in page)
+            if share >= 1 or len(found) >= count:
+                break
+            share *= 2
+        vectors = [vector for _, _, vector in found[:count]]
+        return np.array(vectors, np.float32).reshape(-1, self.origin.dimension)
 
     def _run(self, work: Callable[[Any], Any]) -> Any:
         return self._server.run(work, table=self._table)
@@ -240,21 +247,21 @@ class MilvusCollection:
         except TuneclipError:
             return parse(where, self.fields())
 
-    def _query(self, text: str, fields: list[str], **more: Any) -> list[dict[str, Any]]:
-        asked = {"filter": text, "output_fields": fields, "consistency_level": "Strong", **more}
+    def _query(self, text: str, fields: list[str], level: str = "Strong", **more: Any) -> list[dict[str, Any]]:
+        asked = {"filter": text, "output_fields": fields, "consistency_level": level, **more}
         return list(self._run(lambda client: client.query(self._table, **asked)))
 
     def _entities(self, ids: Ids[str], fields: list[str]) -> Iterator[dict[str, Any]]:
         for chunk in in_chunks([key(each) for each in dict.fromkeys(ids)]):
             yield from self._query(among(chunk), fields)
 
-    def _pages(self, text: str, fields: list[str], batch: int) -> Iterator[list[dict[str, Any]]]:
+    def _pages(self, text: str, fields: list[str], batch: int, level: str = "Strong") -> Iterator[list[dict[str, Any]]]:
         """All rows in the order of their keys, so that a restarted server does not end it."""
         # A server gives the smallest keys first; Lite does so only for an iterator, as which a server would miss
         # rows just written (2.3.5). pymilvus's own iterator writes tracebacks with Lite.
         asked: dict[str, Any] = {"limit": min(batch, PAGE)} | ({"iterator": "True"} if self._server.is_file else {})
         rest = text
-        while found := self._query(rest, fields, **asked):
+        while found := self._query(rest, fields, level, **asked):
             yield found
             rest = both(text, f'id > "{found[-1]["id"]}"')
 
@@ -265,18 +272,21 @@ class MilvusCollection:
         limit = wanted + 1
         while limit <= MOST:
             found = self._ask(query, limit, text)
-            kept = [hit for hit in found if sieve is None or matches(sieve, _values(hit[1]))]
+            kept = [hit for hit in found if sieve is None or matches(sieve, asked_values(hit[1]))]
             exhausted = len(found) < limit
             if exhausted and len(found) < min(limit, self._counted(text)):
                 return None  # an approximate index gave up
             if exhausted or (len(kept) >= wanted and kept[wanted - 1][0] > found[-1][0]):
-                return _ranked(kept)
+                return ranked(kept)
             limit = limit * 4 if limit * 4 <= MOST or limit == MOST else MOST
         return None
 
     def _ask(self, query: npt.NDArray[np.float32], limit: int, text: str) -> list[tuple[float, dict[str, Any]]]:
-        level, self._searched = ("Session" if self._searched else "Strong"), True
-        parameters = {"metric_type": "COSINE", "params": {"ef": min(2 * MOST, max(128, 2 * limit))}}
+        level = "Session"
+        if not self._searched:
+            level, self._searched, note = "Strong", True, self._run(lambda client: noted(client, self._table))
+            self._width = note.width if note else UNMEASURED
+        parameters = {"metric_type": "COSINE", "params": {"ef": min(2 * MOST, max(self._width, 2 * limit))}}
         asked = {"limit": limit, "filter": text, "output_fields": HIT, "search_params": parameters}
         answer = self._run(
             lambda client: client.search(self._table, data=[query.tolist()], consistency_level=level, **asked)
@@ -292,54 +302,12 @@ class MilvusCollection:
         """As `_search`, by comparing every row here."""
         best: list[tuple[float, dict[str, Any]]] = []
         for page in self._pages(text, ["id", "vector", *HIT], PAGE):
-            kept = [entity for entity in page if sieve is None or matches(sieve, _values(entity))]
+            kept = [entity for entity in page if sieve is None or matches(sieve, asked_values(entity))]
             vectors = np.array([entity.pop("vector") for entity in kept], np.float32).reshape(-1, len(query))
-            best = _ranked([*best, *zip((vectors @ query).tolist(), kept, strict=True)])[:wanted]
+            best = ranked([*best, *zip((vectors @ query).tolist(), kept, strict=True)])[:wanted]
         return best
 
     def _to_hit(self, score: float, entity: dict[str, Any]) -> Hit:
         path = absolute_path(entity["path"], self.origin, self._place.root)
         metadata, captions = json.loads(entity["metadata"]), tuple(json.loads(entity["captions"]))
         return Hit(unkey(entity["id"]), min(1.0, max(-1.0, score)), path, metadata, captions)
-
-
-def _upsert(client: Any, table: str, rows: list[dict[str, Any]]) -> None:
-    client.upsert(table, rows)
-
-
-def _delete(client: Any, table: str, keys: list[str]) -> None:
-    client.delete(table, filter=among(keys))
-
-
-def _to_entity(row: Row) -> dict[str, Any]:
-    entity = {
-        "id": key(row.id),
-        "vector": row.vector.tolist(),
-        "path": row.path,
-        "metadata": json.dumps(row.metadata, ensure_ascii=False),
-        "captions": json.dumps(row.captions, ensure_ascii=False),
-        "fields": to_fields(row.metadata),
-        "content": row.content,
-        "description": row.keys.description,
-        "seen": row.seen,
-    }
-    for name in ("id", "path", "metadata", "captions"):
-        size = len(str(entity[name]).encode())
-        if size > LONGEST:
-            what = f"the {name} of {row.id[:60]!r} have {size:,} bytes, more than Milvus holds"
-            raise TuneclipError(what, expected=f"at most {LONGEST:,}", hint="use a LanceDB or PostgreSQL store")
-    return entity
-
-
-def _to_row(entity: dict[str, Any]) -> Row:
-    metadata, captions = json.loads(entity["metadata"]), tuple(json.loads(entity["captions"]))
-    vector = np.array(entity["vector"], np.float32)
-    return Row(unkey(entity["id"]), vector, entity["path"], metadata, captions, entity["content"], entity["seen"])
-
-
-def _values(entity: dict[str, Any]) -> dict[str, Scalar]:
-    return values_of(_to_row({**entity, "vector": (), "content": ""}))
-
-
-def _ranked(hits: list[tuple[float, dict[str, Any]]]) -> list[tuple[float, dict[str, Any]]]:
-    return sorted(hits, key=lambda hit: (-hit[0], unkey(hit[1]["id"])))

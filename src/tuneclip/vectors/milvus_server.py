@@ -134,17 +134,25 @@ def explained(error: Exception, place: Place) -> TuneclipError:
     """What Milvus said, as one line that a user can act on; never with a password in it."""
     if isinstance(error, OSError) and (mendable := explain_os_error(error)):
         return mendable
-    text = " ".join(str(getattr(error, "message", "") or error).split())
+    text = _said(error)
     for sign, what, hint in MEANINGS:
         if sign in text.lower():
             return TuneclipError(what, where=place, hint=hint)
     return TuneclipError(f"Milvus refused: {text[:200]}", where=place)
 
 
+def _said(error: Exception) -> str:
+    """The message, and the server's own behind it: pymilvus calls a wrong password "server unavailable"."""
+    behind: Any = error.__cause__ if hasattr(error.__cause__, "details") else None
+    details = behind.details() if behind else ""
+    return " ".join(f"{getattr(error, 'message', '') or error} {details}".split())
+
+
 _ACCOUNT = "set MILVUS_TOKEN to USER:PASSWORD or to a key, in the environment or the project's .env"
 _AGAIN = "see that the server runs and the address is right, then run the same command again"
 _SPACE = "free some space on the server, then run the same command again; finished work is kept"
 MEANINGS: tuple[tuple[str, str, str | None], ...] = (
+    ("missing authorization", "the server wants a password", _ACCOUNT),
     ("auth check", "wrong user or password", _ACCOUNT),
     ("unauthenticated", "wrong user or password", _ACCOUNT),
     ("database not found", "there is no such database on the server", "correct the address"),

@@ -1,7 +1,7 @@
 """What a project remembers of its collections: in which store each lives, and under which name there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,24 @@ class Pointer:
     """The table's name, where it is another one than the collection's."""
     before: "Pointer | None" = None
     """Where the collection was before it was moved or rebuilt; kept until it is removed."""
+    begun: bool = False
+    """Whether it is not whole yet: a version that is being made, or was when a kill came."""
 
 
 def pointer(project: Project, name: str) -> Pointer | None:
     """What the project remembers of that collection, if anything."""
     path = project.store_pointer(name)
     return _to_pointer(read_json(path)) if path.is_file() else None
+
+
+def versions(project: Project, name: str) -> list[Pointer]:
+    """What the project remembers of a collection, the version in use first; empty where it remembers nothing."""
+    found: list[Pointer] = []
+    known = pointer(project, name)
+    while known is not None:
+        found.append(replace(known, before=None))
+        known = known.before
+    return found
 
 
 def point(project: Project, name: str, to: Pointer) -> None:
@@ -61,15 +73,14 @@ def place_of(known: Pointer, name: str, project: Project) -> Place:
 
 def _to_pointer(known: Mapping[str, Any]) -> Pointer:
     before = _to_pointer(known["before"]) if known.get("before") else None
-    return Pointer(str(known["store"]), str(known.get("version", "")), before)
+    return Pointer(str(known["store"]), str(known.get("version", "")), before, bool(known.get("begun")))
 
 
 def _from_pointer(known: Pointer) -> dict[str, Any]:
     """Without the parts that are empty."""
     before = _from_pointer(known.before) if known.before else None
-    return {"store": known.store} | {
-        name: value for name, value in (("version", known.version), ("before", before)) if value
-    }
+    parts = {"version": known.version, "begun": known.begun, "before": before}
+    return {"store": known.store} | {name: value for name, value in parts.items() if value}
 
 
 def _absolute(store: str, root: Path) -> str:

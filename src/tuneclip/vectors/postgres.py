@@ -15,25 +15,26 @@ import numpy as np
 import numpy.typing as npt
 
 from tuneclip.errors import TuneclipError
-from tuneclip.records import Hit, Scalar
+from tuneclip.records import Hit
 from tuneclip.vectors.address import Place
 from tuneclip.vectors.collection import (
     Keys,
     Origin,
     Row,
+    Vector,
     absolute_path,
-    caption_text,
     checked,
     checked_k,
     direction,
     from_json,
     to_json,
-    values_of,
 )
 from tuneclip.vectors.conditions import KINDS, Condition, Fields, Kind, kind_of, matches
-from tuneclip.vectors.postgres_index import Chosen, build_index, nearest_by_index
+from tuneclip.vectors.postgres_index import LISTED, Chosen, build_index, nearest_by_index, sample_of, searching
+from tuneclip.vectors.postgres_rows import askable, asked_values, to_row, to_values
 from tuneclip.vectors.postgres_server import Server
-from tuneclip.vectors.postgres_where import is_exact, storable, to_composed, to_fields
+from tuneclip.vectors.postgres_where import is_exact, storable, to_composed
+from tuneclip.vectors.survey import Searching
 from tuneclip.vectors.where import parse
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 
 LOCK = 0x74756E65636C6970  # "tuneclip": one process at a time makes or removes tables
 EMPTY = "empty"  # what a field's list of kinds has where it never had a value
-LISTED = """create table if not exists tuneclip_collections (
-    name text collate "C" primary key, rows text not null, origin text not null,
-    fields jsonb not null default '{}', candidates int)"""
 TABLE = """create table {table} (
     id text collate "C" primary key, vector vector({dimension}) not null, path text not null, metadata json not null,
     captions json not null, text text collate "C", caption text collate "C", fields jsonb not null,
@@ -167,7 +165,7 @@ class PostgresCollection:
         def work(connection: Any) -> None:
             self._note_fields(connection, ready)
             with connection.cursor() as cursor:
-                cursor.executemany(statement, [_to_values(row) for row in ready])
+                cursor.executemany(statement, [to_values(row) for row in ready])
 
         self._server.run(work)
 
@@ -178,9 +176,9 @@ class PostgresCollection:
     def get(self, ids: Sequence[str]) -> list[Row]:
         """See `Collection`."""
         statement = self._sql(GET)
-        asked = _askable(ids)
+        asked = askable(ids)
         rows = self._fetch(statement, (asked,)) if asked else []
-        found = {row.id: row for row in map(_to_row, rows)}
+        found = {row.id: row for row in map(to_row, rows)}
         return [found[key] for key in ids if key in found]
 
     def nearest(
@@ -226,7 +224,7 @@ class PostgresCollection:
         statement = self._sql(PAGE)
         last, first = "", True
         while rows := self._fetch(statement, {"last": last, "first": first, "batch": batch}):
-            page = [_to_row(row) for row in rows]
+            page = [to_row(row) for row in rows]
             last, first = page[-1].id, False
             yield page
 
@@ -247,7 +245,7 @@ class PostgresCollection:
             statement = self._sql("select id, metadata, captions, seen from {} where {}", chosen.text)
             with connection.cursor(name="counted") as cursor:
                 rows = cursor.execute(statement, chosen.parameters)
-                return sum(matches(condition, _values(*row)) for row in rows)
+                return sum(matches(condition, asked_values(*row)) for row in rows)
 
         return self._server.run(work)
 
@@ -269,6 +267,15 @@ class PostgresCollection:
             transaction=False,
         )
 
+    def searching(self) -> Searching | None:
+        """See `Surveyed`."""
+        return self._server.run(lambda connection: searching(connection, self._place.table, self._table))
+
+    def sample(self, count: int) -> Vector:
+        """See `Surveyed`. The rows whose description, a hash, comes first; from an index where there are many rows."""
+        vectors = self._server.run(lambda connection: sample_of(connection, self._table, count))
+        return np.array(vectors, np.float32).reshape(-1, self.origin.dimension)
+
     def _sql(self, text: str, *parts: "Composable") -> "Composed":
         from psycopg import sql
 
@@ -282,7 +289,7 @@ class PostgresCollection:
         return self._server.run(work)
 
     def _change(self, text: str, ids: Ids[str]) -> None:
-        statement, asked = self._sql(text), _askable(ids)
+        statement, asked = self._sql(text), askable(ids)
         if asked:
             self._server.run(lambda connection: connection.execute(statement, (asked,)))
 
@@ -334,7 +341,7 @@ class PostgresCollection:
         with connection.cursor(name="best") as cursor:
             for row in cursor.execute(statement, parameters):
                 key, _, metadata, captions, _, seen = row
-                if sieve is None or matches(sieve, _values(key, metadata, captions, seen)):
+                if sieve is None or matches(sieve, asked_values(key, metadata, captions, seen)):
                     found.append(row)
                 if len(found) == k:
                     break
@@ -352,35 +359,6 @@ def _chosen(condition: Condition | None, exclude_seen: bool) -> Chosen:
 
     text, parameters = (sql.SQL("true"), {}) if condition is None else to_composed(condition)
     return Chosen(sql.SQL("seen = 0 and {}").format(text) if exclude_seen else text, parameters)
-
-
-def _to_values(row: Row) -> tuple[Any, ...]:
-    text, caption = caption_text(row.captions)
-    own = (json.dumps(row.metadata), json.dumps(row.captions), storable(text), storable(caption))
-    return (
-        row.id,
-        row.vector,
-        row.path,
-        *own,
-        to_fields(row.metadata),
-        row.content,
-        row.keys.description,
-        row.seen,
-    )
-
-
-def _to_row(row: Any) -> Row:
-    key, vector, path, metadata, captions, content, seen = row
-    return Row(key, np.array(vector.to_numpy(), np.float32), path, metadata, tuple(captions), content, seen)
-
-
-def _values(key: str, metadata: Any, captions: Any, seen: int) -> dict[str, Scalar]:
-    return values_of(Row(key, np.zeros(0, np.float32), "", metadata, tuple(captions), seen=seen))
-
-
-def _askable(ids: Ids[str]) -> list[str]:
-    """The ids that can be there, each once, in one order for all writers."""
-    return sorted({key for key in ids if "\0" not in key})
 
 
 def _field_key(kind: str, name: str) -> str:

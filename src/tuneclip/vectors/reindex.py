@@ -3,7 +3,7 @@
 import itertools
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,14 @@ import numpy as np
 
 from tuneclip import settings
 from tuneclip.errors import TuneclipError
-from tuneclip.model.open import fingerprint
-from tuneclip.model.open import locate as locate_model
 from tuneclip.progress import track
 from tuneclip.project import Project, checked_name
 from tuneclip.vectors.address import Place, checked_store
 from tuneclip.vectors.collection import Collection, Row, backend, check_same, open_collection
-from tuneclip.vectors.pointer import Pointer, inside, locate, place_of, point, pointer
+from tuneclip.vectors.embed_texts import texts_name
+from tuneclip.vectors.pointer import locate, place_of, pointer
+from tuneclip.vectors.rebuild import rebuild
+from tuneclip.vectors.versions import older, remove_older, switch
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,9 +43,13 @@ class Reindexed:
     """Where older versions still are."""
     removed: tuple[str, ...]
     seconds: float
+    texts: "Reindexed | None" = None
+    """The same of the captions' collection, where another model has embedded that too."""
 
     def show(self, console: "Console") -> None:
         """What is where now, and how to remove what it was before."""
+        if self.texts:
+            self.texts.show(console)
         line = f"{self.collection}: {self.total:,} rows in {self.store}, by {self.model} ({self.seconds:.1f} s)"
         console.print(line, markup=False)
         for place in self.removed:
@@ -59,29 +64,43 @@ def reindex(options: settings.Reindex, project: Project) -> Reindexed:
     """Move a collection to another store, or build it anew by another model, and only then switch over to it.
 
     Until the switch, searches go on in the old one. After a kill the next run does what is left. The old one stays
-    until `--remove-old`. Raises TuneclipError when nothing or two things are asked for, and where reading or writing
-    fails; then nothing has been switched.
+    until `--remove-old`. The captions' collection beside it goes to another model with it, not to another store.
+    Raises TuneclipError when nothing or two things are asked for, and where reading or writing fails; then nothing has
+    been switched.
     """
     began = time.monotonic()
     if (options.to_store is None) == (options.model is None) and not _only_removal(options):
         expected = "either --to-store URI or --model M"
         hint = f"tuneclip reindex {options.collection} --to-store URI"
         raise TuneclipError("it is not clear what to do", expected=expected, hint=hint)
-    name, written, compared = options.collection, 0, 0
+    name, compared = options.collection, 0
+    written: Mapping[str, int] = {}
     if options.to_store is not None:
-        name, written, compared = _move(options, options.to_store, project)
+        name, copied, compared = _move(options, options.to_store, project)
+        written = {name: copied}
     elif options.model is not None:
-        name, written = _rebuild(options, options.model, project)
-    removed = _remove_old(name, project) if options.remove_old else ()
+        written = rebuild(name, options.model, project, to=options.to)
+        name = options.to or name
+    done = _done(name, project, options, written, began)
+    beside = texts_name(done.collection)
+    texts = _done(beside, project, options, written, began) if beside in written else None
+    return replace(done, compared=compared, texts=texts)
+
+
+def _done(
+    name: str, project: Project, options: settings.Reindex, written: Mapping[str, int], began: float
+) -> Reindexed:
+    """What became of one collection, once what is asked to be removed is."""
+    removed = remove_older(name, project) if options.remove_old else ()
     found = open_collection(name, project)
     return Reindexed(
         collection=found.name,
         store=found.store,
         model=found.origin.model,
         total=found.count(),
-        written=written,
-        compared=compared,
-        before=tuple(str(place) for place in _older(name, project)),
+        written=written.get(found.name, 0),
+        compared=0,
+        before=tuple(str(place) for place in older(name, project)),
         removed=removed,
         seconds=round(time.monotonic() - began, 2),
     )
@@ -104,7 +123,7 @@ def _move(options: settings.Reindex, store: str, project: Project) -> tuple[str,
     target.renew(source.origin)
     written = _copy(source, target)
     compared = _compare(source, target)
-    _switch(project, new, before=old if name == source.name else None)
+    switch(project, new, before=old if name == source.name else None)
     return name, written, compared
 
 
@@ -171,71 +190,6 @@ def _compare(source: Collection, target: Collection) -> int:
     return len(sample)
 
 
-def _rebuild(options: settings.Reindex, model: str, project: Project) -> tuple[str, int]:
-    from tuneclip.vectors.embed import index
-
-    source, old = open_collection(options.collection, project), locate(options.collection, project)
-    mark = fingerprint(locate_model(model, project))
-    if mark == source.origin.fingerprint:
-        hint = f"tuneclip index {source.origin.dataset} --model {model} --to {source.name}"
-        raise TuneclipError(f"collection {source.name!r} was made by this model", expected="another one", hint=hint)
-    name = checked_name(options.to or source.name)
-    version = name if options.to else f"{name}@{mark[:8]}"
-    folder = project.root / source.origin.folder
-    dataset = str(folder) if source.origin.folder and folder.is_dir() else source.origin.dataset
-    made = index(settings.Index(dataset, model, to=version, store=source.store), project)
-    if options.to is None:
-        new = Place(source.store, name, project.root.absolute(), version)
-        _copy_marks(source, open_collection(version, project, store=source.store))
-        _switch(project, new, before=old)
-        project.store_pointer(version).unlink(missing_ok=True)
-    return name, made.added + made.updated
-
-
-def _copy_marks(source: Collection, target: Collection) -> None:
-    for batch in source.iterate(AT_ONCE):
-        target.update_seen([row.id for row in batch if row.seen], 1)
-
-
-def _switch(project: Project, new: Place, *, before: Place | None) -> None:
-    """The collection of this name is the new one from now on; where it was is remembered."""
-    known = pointer(project, new.name)
-    older = None
-    if before is not None:
-        older = known or Pointer(_store(before, project), before.version)
-    now = Pointer(_store(new, project), new.version)
-    if known is None or (known.store, known.version) != (now.store, now.version):
-        point(project, new.name, replace(now, before=older))
-
-
-def _store(place: Place, project: Project) -> str:
-    return inside(place.folder, project.root) if place.folder else place.store
-
-
-def _older(name: str, project: Project) -> list[Place]:
-    """Where the collection was before, newest first; never where it is now."""
-    known = pointer(project, name.rpartition("/")[2])
-    now = locate(name, project)
-    found: list[Place] = []
-    older = known.before if known else None
-    while older is not None:
-        place = place_of(older, now.name, project)
-        if str(place) not in {str(each) for each in (now, *found)}:
-            found.append(place)
-        older = older.before
-    return found
-
-
-def _remove_old(name: str, project: Project) -> tuple[str, ...]:
-    removed = _older(name, project)
-    for place in removed:
-        backend(place).drop_table(place)
-    known = pointer(project, name.rpartition("/")[2])
-    if known is not None:
-        point(project, name.rpartition("/")[2], replace(known, before=None))
-    return tuple(str(place) for place in removed)
-
-
 @dataclass(frozen=True)
 class Forgotten:
     """What `forget` deleted; the fields are the keys of `--json`."""
@@ -257,10 +211,11 @@ def forget(options: settings.Forget, project: Project) -> Forgotten:
     """
     found, place = open_collection(options.collection, project), locate(options.collection, project)
     total = found.count()
-    places = [*_older(options.collection, project), place]
+    places = [*older(options.collection, project), place]
     for each in places:
         backend(each).drop_table(each)
     known = pointer(project, place.name)
     if known is not None and str(place_of(known, place.name, project)) == str(place):
         project.store_pointer(place.name).unlink(missing_ok=True)
+    project.map(place.name).unlink(missing_ok=True)
     return Forgotten(place.name, place.store, total, tuple(str(each) for each in places))

@@ -137,6 +137,12 @@ class Resident:
         addresses: Addresses = now.addresses[alive[np.sort(chosen)]]
         return addresses
 
+    def coded(self) -> Coded | None:
+        """The codes that a search would use now; None where every vector is compared. Reads no vectors."""
+        with self._lock:
+            addresses, _ = self._rows.listing()
+            return self._coded(addresses) if self._large(addresses) else None
+
     def build(self) -> None:
         """Make the codes of a large table anew, if too many of its rows have none."""
         with self._lock:

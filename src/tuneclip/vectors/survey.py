@@ -14,28 +14,32 @@ SAMPLE = 1000  # vectors
 class Searching:
     """How `nearest` finds."""
 
-    kind: Literal["exact", "codes"]
-    """`exact`: every vector is compared; `codes`: every code, then the vectors of the best (see `vectors.codes`)."""
+    kind: Literal["exact", "codes", "hnsw"]
+    """`exact`: every vector is compared; `codes`: every code, then the vectors of the best (see `vectors.codes`);
+    `hnsw`: a graph of near vectors is followed (arXiv 1603.09320)."""
     recall: float
     """Recall@10 against exact search, measured when the index was made; the lower of two kinds of query."""
     candidates: int
     """Rows compared more closely."""
-    seconds: float
-    """That making the index took."""
-    bytes: int
-    """On the disk, beside the collection."""
+    seconds: float | None
+    """That making and measuring the index took; None where an older version made it."""
+    bytes: int | None
+    """On the disk, beside the collection; None where the store does not tell."""
 
 
 @runtime_checkable
 class Surveyed(Protocol):
     """A collection that can be asked."""
 
-    def searching(self) -> Searching:
-        """How it searches now."""
+    def searching(self) -> Searching | None:
+        """How it searches now; None where that has not been measured yet."""
         ...
 
     def sample(self, count: int) -> Vector:
-        """Vectors of `count` rows chosen evenly at random (the same ones for the same rows), or all; (n, dim)."""
+        """Vectors of `count` rows chosen evenly at random (the same ones for the same rows), or all.
+
+        (n, dim) float32 of unit length, in any order.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from tuneclip.errors import TuneclipError
 from tuneclip.project import Project
-from tuneclip.web import overview, pictures, rating, searching
+from tuneclip.web import maps, overview, pictures, rating, searching
 from tuneclip.web.answers import broken, mendable, reading, refused, showing, writing
 from tuneclip.web.desk import Desk
 from tuneclip.web.security import Rules, guard
@@ -27,6 +27,7 @@ def make_app(project: Project, rules: Rules) -> ASGIApp:
             Route("/label", showing("label.html", rating.page)),
             Route("/project", showing("project.html", overview.page)),
             Route("/reports/{run}", overview.report),
+            Route("/maps/{name}", maps.page),
             Route("/pictures/collections/{name}", pictures.of_collection),
             Route("/pictures/datasets/{name}", pictures.of_dataset),
             Route("/pictures/dropped/{key}", pictures.of_dropped),

@@ -18,6 +18,7 @@ from tuneclip.vectors.collection import collections
 from tuneclip.web.answers import Body, in_thread
 from tuneclip.web.desk import Desk
 from tuneclip.web.finding import picture_address
+from tuneclip.web.maps import map_address
 
 STRIP = 7  # pictures that stand for a dataset
 # A report is one file that loads nothing; whatever a run wrote, it runs no script here and reads nothing of the page.
@@ -33,6 +34,8 @@ class Listed:
     pictures: tuple[str, ...] = ()
     """Addresses."""
     problem: str = ""
+    map: str = ""
+    """Address of its map."""
 
 
 def page(desk: Desk, query: QueryParams) -> Body:
@@ -68,7 +71,8 @@ def _collection(desk: Desk, name: str) -> Listed:
         first = next(iter(found.iterate(STRIP)), [])
     except TuneclipError as error:
         return Listed(name, problem=error.what)
-    return Listed(name, facts, tuple(picture_address("collections", name, row.id) for row in first))
+    pictures = tuple(picture_address("collections", name, row.id) for row in first)
+    return Listed(name, facts, pictures, map=map_address(name, desk))
 
 
 def _classifier(name: str, project: Project) -> Listed | Classifier:
