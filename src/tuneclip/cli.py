@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:  # click makes the first the second
         _leave(str(error.__cause__ or error) or _stopped(arguments))
-    sys.exit(code)
+    sys.exit(code or 0)
 
 
 def _stopped(arguments: list[str]) -> str:
