@@ -6,7 +6,6 @@ While another one works it waits for its next line and uses no processor.
 
 import json
 import os
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+
+from .memory import peak_memory
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,6 @@ class Turns:
 
     def _answer(self, values: dict[str, Any]) -> None:
         print(json.dumps(values), file=self._answers, flush=True)
-
-
-def peak_memory() -> int:
-    """The largest resident memory that this process has had, bytes."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux hands the other figure down from the process that started this one
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def save_material(path: Path, pixels: torch.Tensor, captions: list[str]) -> None:
