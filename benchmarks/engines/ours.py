@@ -14,7 +14,6 @@ from tuneclip.records import Scalar
 from tuneclip.vectors import resident
 from tuneclip.vectors.collection import Origin, Row, backend, open_collection
 from tuneclip.vectors.pointer import locate
-from tuneclip.vectors.survey import searching
 
 NAME = "tuneclip-benchmark"
 
@@ -46,7 +45,7 @@ class Engine:
         written = time.monotonic()
         self.collection.optimize()
         self.collection.nearest(self.material.queries()[0], NEAREST)
-        told = searching(self.collection)
+        told = self.collection.searching()
         self.index = asdict(told) if told else {}
         return written - began, time.monotonic() - written
 

@@ -24,6 +24,11 @@ class TuneclipError(Exception):
         super().__init__(message)
 
 
+def one_line(error: object, most: int | None = None) -> str:
+    """What another library says, on one line, of at most so many characters."""
+    return " ".join(str(error).split())[:most]
+
+
 _MENDABLE = {
     errno.ENOSPC: ("the disk is full", "free some space, then run the same command again; finished work is kept"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, then run the same command again"),

@@ -8,7 +8,6 @@ from backends import BACKENDS, parameters
 
 from tuneclip.errors import TuneclipError
 from tuneclip.vectors.collection import Collection, Origin, Row
-from tuneclip.vectors.survey import searching
 
 ORIGIN = Origin("tiny", "0123456789abcdef", 4, "finds", "datasets/finds")
 
@@ -126,7 +125,7 @@ def test_numbers_that_json_does_not_know_are_stored_as_missing(collection: Colle
 def test_a_small_collection_says_that_it_compares_every_vector(collection: Collection):
     collection.upsert([row("x"), row("y")])
     collection.optimize()
-    told = searching(collection)
+    told = collection.searching()
     assert (told.kind, told.recall, told.candidates, told.seconds, told.bytes) == ("exact", 1.0, 2, 0.0, 0)
 
 

@@ -14,7 +14,6 @@ from servers import MILVUS_PASSWORD, PASSWORD, PostgresServer, free_port
 from tuneclip.errors import TuneclipError
 from tuneclip.vectors import milvus_server, postgres_server
 from tuneclip.vectors.collection import Origin, Row, open_collection
-from tuneclip.vectors.survey import searching
 
 ORIGIN = Origin("tiny", "0123456789abcdef", 64, "finds")
 
@@ -109,15 +108,15 @@ def test_an_index_tells_what_it_was_measured_to_find_also_to_who_opens_it_later(
         monkeypatch.setattr(module, "EXACT_BELOW", 1000)
     collection = BACKENDS[name].open(tmp_path, request, ORIGIN)
     collection.upsert(random_rows())
-    assert searching(collection).kind == "exact"
+    assert collection.searching().kind == "exact"
     collection.optimize()
-    told = searching(collection)
+    told = collection.searching()
     assert (told.kind, told.recall >= 0.95, told.candidates >= 40, told.seconds > 0) == ("hnsw", True, True, True)
     assert (told.bytes or 2000 * 64 * 4) >= 2000 * 64 * 4
-    assert searching(BACKENDS[name].open(tmp_path, request, ORIGIN)) == told
+    assert BACKENDS[name].open(tmp_path, request, ORIGIN).searching() == told
     collection.upsert(some(0, 1))
     collection.optimize()
-    assert searching(collection).seconds == told.seconds
+    assert collection.searching().seconds == told.seconds
     assert len(collection.sample(500)) == 500
 
 
@@ -133,9 +132,9 @@ def test_a_collection_of_an_older_version_is_measured_by_the_next_index(postgres
     with psycopg.connect(postgres.uri, autocommit=True) as connection:
         connection.execute("alter table tuneclip_collections drop column recall, drop column seconds")
     older = BACKENDS["postgres"].open(tmp_path, request, ORIGIN)
-    assert (searching(older), len(older.nearest(random_vectors()[0], 10))) == (None, 10)
+    assert (older.searching(), len(older.nearest(random_vectors()[0], 10))) == (None, 10)
     older.optimize()
-    told = searching(older)
+    told = older.searching()
     assert (told.kind, told.recall >= 0.95, told.seconds) == ("hnsw", True, None)
 
 

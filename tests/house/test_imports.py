@@ -11,7 +11,7 @@ import pytest
 import tuneclip
 
 PACKAGE = Path(tuneclip.__file__).parent
-ORDER = ["errors", "records", "settings", "project", "progress", "archive"]
+ORDER = ["errors", "records", "settings", "project", "progress", "pages", "archive"]
 ORDER += ["data", "model", "training", "vectors", "learn", "measure", "web"]
 ORDER += ["verbs", "pipeline", "start", "cli", "__init__", "__main__"]
 """From the bottom to the top: a room imports only from those before it."""

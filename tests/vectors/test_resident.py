@@ -13,7 +13,6 @@ from tuneclip.project import Project
 from tuneclip.vectors import resident
 from tuneclip.vectors.collection import Collection, Origin, Row, locate, open_collection
 from tuneclip.vectors.lancedb import drop_table
-from tuneclip.vectors.survey import searching
 
 DIMENSION, COUNT = 64, 3000
 ORIGIN = Origin("tiny", "0123456789abcdef", DIMENSION)
@@ -46,7 +45,7 @@ def right(vectors: np.ndarray, query: np.ndarray, allowed: np.ndarray | None = N
 
 
 def test_a_large_collection_says_by_what_it_is_searched_and_what_that_finds(large: Collection):
-    state = searching(large)
+    state = large.searching()
     assert state is not None
     assert (state.kind, state.recall >= 0.95, state.bytes > COUNT * DIMENSION) == ("codes", True, True)
 

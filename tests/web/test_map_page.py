@@ -71,7 +71,8 @@ def test_the_server_shows_the_stored_map_and_says_when_it_is_stale(tmp_path: Pat
         page.get_by_role("link", name="map").click()
         box = page.locator("#map").bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.wait_for_function("document.querySelector('#card img').naturalWidth > 0")
+        page.locator("#card img").wait_for()
+        page.locator("#card img").evaluate("picture => picture.decode()")
         assert page.locator("#card").inner_text().split() == ["find", "2", "f2"]
         assert "The collection has changed since this map was made" in page.inner_text("body")
 

@@ -160,8 +160,7 @@ def _of_collection(classifier: Classifier, name: str, project: Project) -> Itera
     for part in track(rows, f"classify {name}"):
         scores = classifier.scores([row.vector for row in part]) if part else ()
         for row, score in zip(part, scores, strict=True):
-            path = absolute_path(row.path, origin, project.root) if row.path else ""
-            yield Result(row.id, float(score), False, path)
+            yield Result(row.id, float(score), False, absolute_path(row.path, origin, project.root))
 
 
 def _of_pictures(

@@ -128,8 +128,8 @@ def fit(ground: Ground, vectors: Floats, ratings: Sequence[float], *, optimizer:
 
     With "lbfgs" it leaves the prompt's direction only as far as cross-validation on the ratings says that this is
     better, and not at all while either side has fewer than `FOLDS` ratings or none; but sooner where the ratings show
-    that the prompt is poor. "sgd" is the textbook's loop
-    (cross-entropy and stochastic gradient descent from the prompt), which has no such guard.
+    that the prompt is poor. "sgd" is the textbook's loop (cross-entropy and stochastic gradient descent from the
+    prompt), which has no such guard.
     """
     values = np.asarray(ratings, dtype=np.float64)
     if optimizer == "sgd":

@@ -21,7 +21,7 @@ from tuneclip.learn.ratings import VALUES, Log, Story, Subject, checked_value
 from tuneclip.learn.threshold import find_threshold
 from tuneclip.project import Project
 from tuneclip.records import Hit
-from tuneclip.vectors.collection import Collection, Row, absolute_path, open_collection
+from tuneclip.vectors.collection import Collection, Row, open_collection, to_hit
 
 __all__ = ["VALUES", "Rounds", "State", "start"]
 
@@ -247,8 +247,7 @@ class Rounds:
 
     def _hit(self, row: Row, w: npt.NDArray[np.float64]) -> Hit:
         cosine = float(row.vector.astype(np.float64) @ w / max(float(np.linalg.norm(w)), 1e-12))
-        path = absolute_path(row.path, self._collection.origin, self._project.root) if row.path else ""
-        return Hit(row.id, cosine, path, row.metadata, row.captions)
+        return to_hit(row, cosine, self._collection.origin, self._project.root)
 
 
 def start(

@@ -11,6 +11,7 @@ from tuneclip.data.findings import LEVELS, TITLES, DatasetFinding
 from tuneclip.data.load import Dataset
 from tuneclip.data.picture import load_picture, thumbnail_link
 from tuneclip.errors import TuneclipError
+from tuneclip.pages import templates
 from tuneclip.project import write_text
 from tuneclip.records import Record
 
@@ -36,18 +37,18 @@ class Shown:
 
 def write_check_report(place: Path, result: "Checked", dataset: Dataset) -> None:
     """Write the page to `place`, at once or not at all."""
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = lambda value: f"{value:,}"
     records = {record.id: record for record in dataset.records}
     now = datetime.now()
-    page = environment.get_template("check.html").render(
-        result=result,
-        sections=[_section(found, TITLES[found.code], dataset, records) for found in result.findings],
-        verdict=_verdict(result),
-        date=f"{now.day} {now:%B %Y}",
-        version=__version__,
+    page = (
+        templates(TEMPLATES)
+        .get_template("check.html")
+        .render(
+            result=result,
+            sections=[_section(found, TITLES[found.code], dataset, records) for found in result.findings],
+            verdict=_verdict(result),
+            date=f"{now.day} {now:%B %Y}",
+            version=__version__,
+        )
     )
     write_text(place, page)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.model.encode import Vectors
 from tuneclip.model.graph import INT8, PICTURE, TEXT
 from tuneclip.model.preprocess import Preprocessing, read_preprocessing
@@ -136,5 +136,5 @@ def open_session(path: Path, threads: int = 1) -> "InferenceSession":
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no class in common but this
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise TuneclipError(f"the graph cannot be read: {reason}", where=path, hint=f"remove {path.parent}") from error

@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.model.open import HUB_ID
 
 logger = logging.getLogger("tuneclip")
@@ -42,7 +42,7 @@ def push(folder: Path, repository: str, token: str) -> str:
         address = api.create_repo(repository, private=True, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Export by tuneclip")
     except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300].replace(token, "…")
+        reason = one_line(error, 300).replace(token, "…")
         raise TuneclipError(
             f"the upload to {repository} failed: {reason}",
             where=api.endpoint,

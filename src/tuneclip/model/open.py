@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.model.preprocess import Preprocessing, read_preprocessing
 from tuneclip.project import MODEL_MANIFEST, Project, read_json
 
@@ -112,7 +112,7 @@ def load_model(name: str | Path, project: Project | str | Path = ".") -> Loaded:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         raise TuneclipError(f"the model cannot be loaded: {reason}", where=folder) from error
     manifest = folder / MODEL_MANIFEST
     known = read_json(manifest) if manifest.is_file() else {}
@@ -141,7 +141,7 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES))
     except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise TuneclipError(f"model {name!r} is neither here nor could it be fetched from the Hub: {reason}") from error
 
 

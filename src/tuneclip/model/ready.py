@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuneclip.data.load import Dataset
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.model.encode import SAMPLE, Encoder, has_accelerator, tokenize
 from tuneclip.model.fast import TOKENIZER, Graphs, TextFacts
 from tuneclip.model.graph import INT8, quantise, write_graphs
@@ -197,7 +197,7 @@ def _make(loaded: Loaded, project: Project, wish: str) -> Graphs | None:
         except OSError as error:
             logger.info("%s: cannot keep its graphs in %s: %s", loaded.name, place, error.strerror or error)
         except Exception as error:  # the exporter and ONNX Runtime raise whatever they like; torch still works
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, 200)
             logger.warning("%s: no fast encoder, torch is used: %s", loaded.name, reason)
             return None
     logger.warning("%s: no folder to keep a fast encoder in, torch is used", loaded.name)

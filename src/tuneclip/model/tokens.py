@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.model.open import locate
 from tuneclip.project import Project
 
@@ -39,7 +39,7 @@ def token_lengths(model: str, project: Project, texts: Sequence[str]) -> tuple[i
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         context = int(config.text_config.max_position_embeddings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         raise TuneclipError(f"the model's tokenizer cannot be loaded: {reason}", where=folder) from error
     different = list(dict.fromkeys(texts))
     found: dict[str, int] = {}

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.project import read_json, write_json
 from tuneclip.training.diagnose import Rows
 
@@ -145,7 +145,6 @@ class Tracking:
         known = read_json(path) if path.is_file() else None
         self._state = known or {"id": secrets.token_hex(4), "step": 0, "epoch": -1}
         place = Place(self._folder, self._state["id"], self._state["step"])
-
         for name in self._names:
             try:
                 tracker = getattr(tracking, KINDS[name].tracker)(**KINDS[name].options(place))
@@ -154,7 +153,7 @@ class Tracking:
                     tracker.store_init_configuration(hyperparameters(self._settled))
             except Exception as error:  # what its libraries raise is theirs to choose
                 hint = "mend it, or take it out of `trackers` in the config, and go on with --resume"
-                raise TuneclipError(f"the tracker {name} cannot start: {_short(error)}", hint=hint) from error
+                raise TuneclipError(f"the tracker {name} cannot start: {one_line(error, 200)}", hint=hint) from error
             self._trackers[name] = tracker
         if known is None:
             write_json(path, self._state)
@@ -164,11 +163,7 @@ class Tracking:
             work()
         except Exception as error:  # as above
             self._trackers.pop(name, None)
-            logger.warning("the tracker %s failed and gets nothing more: %s", name, _short(error))
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+            logger.warning("the tracker %s failed and gets nothing more: %s", name, one_line(error, 200))
 
 
 def figures(row: Mapping[str, Any]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from tuneclip.vectors.conditions import METADATA, Fields
 from tuneclip.vectors.pointer import Pointer, inside, locate, point, pointer, versions
 
 Vector = npt.NDArray[np.float32]
+SAMPLE = 1000  # vectors that stand for a collection
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,23 @@ class Keys:
     """Of the picture and the model: when it differs, the vector is stale."""
     description: str
     """Of path, metadata and captions, which can change without embedding again."""
+
+
+@dataclass(frozen=True)
+class Searching:
+    """How `nearest` finds."""
+
+    kind: Literal["exact", "codes", "hnsw"]
+    """`exact`: every vector is compared; `codes`: every code, then the vectors of the best (see `vectors.codes`);
+    `hnsw`: a graph of near vectors is followed (arXiv 1603.09320)."""
+    recall: float
+    """Recall@10 against exact search, measured when the index was made; the lower of two kinds of query."""
+    candidates: int
+    """Rows compared more closely."""
+    seconds: float | None
+    """That making and measuring the index took; None where an older version made it."""
+    bytes: int | None
+    """On the disk, beside the collection; None where the store does not tell."""
 
 
 class Collection(Protocol):
@@ -128,6 +146,15 @@ class Collection(Protocol):
 
     def optimize(self) -> None:
         """Tidy the storage after many writes; changes nothing that can be read."""
+
+    def searching(self) -> Searching | None:
+        """How it searches now; None where that has not been measured yet."""
+
+    def sample(self, count: int) -> Vector:
+        """Vectors of `count` rows chosen evenly at random (the same ones for the same rows), or all.
+
+        (n, dim) float32 of unit length, in any order.
+        """
 
 
 def clean(metadata: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -309,8 +336,8 @@ def other_model(found: Collection, model: str, fingerprint: str, dataset: str) -
 
 
 def absolute_path(path: str, origin: Origin, root: Path) -> str:
-    """Where a row's picture lies now, the project's folder being `root`."""
-    return str(root / origin.folder / path) if origin.folder else path
+    """Where a row's picture lies now, the project's folder being `root`; empty for a row without one."""
+    return str(root / origin.folder / path) if origin.folder and path else path
 
 
 def to_hit(row: Row, score: float, origin: Origin, root: Path) -> Hit:

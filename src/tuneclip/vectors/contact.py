@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuneclip.data.picture import load_picture, thumbnail_link
 from tuneclip.errors import TuneclipError
+from tuneclip.pages import templates
 from tuneclip.project import write_text
 from tuneclip.records import Hit
 
@@ -28,17 +29,18 @@ class Cell:
 
 def write_contact(place: Path, found: "Found") -> None:
     """Write the page to `place`, at once or not at all; it loads nothing from elsewhere."""
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    cells = [Cell(hit.id, hit.score, about(hit), _thumbnail(Path(hit.path))) for hit in found.hits]
-    page = environment.get_template("contact.html").render(
-        query=found.query,
-        collection=found.collection,
-        model=found.model,
-        where=found.where,
-        scale=found.scale,
-        cells=cells,
+    cells = [Cell(hit.id, hit.score, about(hit), thumbnail(hit, THUMBNAIL)) for hit in found.hits]
+    page = (
+        templates(TEMPLATES)
+        .get_template("contact.html")
+        .render(
+            query=found.query,
+            collection=found.collection,
+            model=found.model,
+            where=found.where,
+            scale=found.scale,
+            cells=cells,
+        )
     )
     write_text(place, page)
 
@@ -49,9 +51,9 @@ def about(hit: Hit) -> str:
     return " ".join((hit.captions[0] if hit.captions else ", ".join(known)).split())
 
 
-def _thumbnail(picture: Path) -> str:
+def thumbnail(hit: Hit, longer: int) -> str:
+    """The hit's picture as a `data:` address, its longer side of so many pixels; empty where it cannot be read."""
     try:
-        image = load_picture(picture)
-    except TuneclipError:
+        return thumbnail_link(load_picture(Path(hit.path), shorter=longer), longer)
+    except (TuneclipError, OSError):
         return ""
-    return thumbnail_link(image, THUMBNAIL)

@@ -26,6 +26,7 @@ from tuneclip.vectors.collection import (
     Keys,
     Origin,
     Row,
+    Searching,
     Vector,
     find_collection,
     open_collection,
@@ -33,7 +34,6 @@ from tuneclip.vectors.collection import (
 from tuneclip.vectors.embed_texts import embed_texts, texts_name
 from tuneclip.vectors.hashes import Hashes
 from tuneclip.vectors.pointer import inside
-from tuneclip.vectors.survey import Searching, searching
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,7 +151,7 @@ def _indexed(collection: Collection, tally: Counter[str], began: float) -> Index
         unchanged=tally["unchanged"],
         skipped=tally["skipped"],
         total=collection.count(),
-        index=searching(collection),
+        index=collection.searching(),
         seconds=round(time.monotonic() - began, 2),
     )
 

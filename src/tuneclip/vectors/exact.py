@@ -13,6 +13,7 @@ from tuneclip.vectors.collection import (
     Keys,
     Origin,
     Row,
+    Searching,
     Vector,
     checked,
     checked_k,
@@ -21,7 +22,6 @@ from tuneclip.vectors.collection import (
     values_of,
 )
 from tuneclip.vectors.conditions import Fields, Kind, kind_of, matches
-from tuneclip.vectors.survey import Searching
 from tuneclip.vectors.where import parse
 
 
@@ -99,11 +99,11 @@ class ExactCollection:
         """See `Collection`."""
 
     def searching(self) -> Searching:
-        """See `Surveyed`."""
+        """See `Collection`."""
         return Searching("exact", 1.0, len(self._rows), 0.0, 0)
 
     def sample(self, count: int) -> Vector:
-        """See `Surveyed`."""
+        """See `Collection`."""
         rows = list(self._rows.values())
         chosen = np.random.default_rng(0).choice(len(rows), min(count, len(rows)), replace=False)
         vectors = [rows[place].vector for place in np.sort(chosen)]

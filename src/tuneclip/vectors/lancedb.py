@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tuneclip.errors import TuneclipError, explain_os_error
+from tuneclip.errors import TuneclipError, explain_os_error, one_line
 from tuneclip.records import Hit
 from tuneclip.vectors.address import Place
 from tuneclip.vectors.coded import Addresses
@@ -27,6 +27,7 @@ from tuneclip.vectors.collection import (
     Keys,
     Origin,
     Row,
+    Searching,
     Vector,
     absolute_path,
     caption_text,
@@ -41,7 +42,6 @@ from tuneclip.vectors.lance_columns import EMPTY, cell, metadata_columns, missin
 from tuneclip.vectors.lance_rows import LanceRows
 from tuneclip.vectors.lance_words import matching
 from tuneclip.vectors.resident import Resident
-from tuneclip.vectors.survey import Searching
 from tuneclip.vectors.where import parse
 
 # Without it two writers double ids. A misspelt key is taken in silence: the tests run two writers.
@@ -230,7 +230,7 @@ class LanceCollection:
             self._resident.build()
 
     def searching(self) -> Searching:
-        """See `Surveyed`."""
+        """See `Collection`."""
         with self._explained():
             coded = self._resident.coded()
         if coded is None:
@@ -239,7 +239,7 @@ class LanceCollection:
         return Searching("codes", coded.recall, coded.candidates, coded.seconds, size)
 
     def sample(self, count: int) -> Vector:
-        """See `Surveyed`."""
+        """See `Collection`."""
         with self._explained():
             return self._rows.vectors(self._resident.sample(count))[1]
 
@@ -345,7 +345,7 @@ def _explained(place: Place) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         number = re.search(r"\(os error (\d+)\)", text)
         code = int(number[1]) if number else error.errno if isinstance(error, OSError) else None
         mendable = explain_os_error(OSError(code, text, str(place)))

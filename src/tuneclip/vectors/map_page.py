@@ -12,13 +12,12 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from tuneclip.data.picture import load_picture, thumbnail_link
-from tuneclip.errors import TuneclipError
+from tuneclip.pages import templates
 from tuneclip.progress import track
 from tuneclip.project import write_text
 from tuneclip.records import Hit
 from tuneclip.vectors.collection import Collection, to_hit
-from tuneclip.vectors.contact import TEMPLATES, about
+from tuneclip.vectors.contact import TEMPLATES, about, thumbnail
 from tuneclip.vectors.map_fields import colourings, packed
 from tuneclip.vectors.map_lists import Outlier
 from tuneclip.vectors.map_store import Chart
@@ -52,7 +51,7 @@ def write_map_page(place: Path, mapped: "Mapped", chart: Chart, collection: Coll
     """Write the page to `place`, at once or not at all; it loads nothing but the pictures that it links to."""
     folder = place.absolute().parent
     pictures = Pictures(
-        lambda hit: _relative(hit, folder), _thumbnail, lambda items, what: track(items, what, total=len(items))
+        lambda hit: _relative(hit, folder), thumbnail, lambda items, what: track(items, what, total=len(items))
     )
     page, _ = render_map(mapped, chart, collection, pictures, root=root)
     write_text(place, page)
@@ -73,7 +72,6 @@ def render_map(
     mapped: "Mapped", chart: Chart, collection: Collection, pictures: Pictures, *, root: Path, stale: bool = False
 ) -> tuple[str, str]:
     """The page, and the digest of its script for a policy that lets no other run."""
-    from jinja2 import Environment, FileSystemLoader
     from markupsafe import Markup
 
     rows = np.flatnonzero(np.isfinite(chart.points[:, 0]))
@@ -81,23 +79,25 @@ def render_map(
     point = {chart.ids[row]: number for number, row in enumerate(rows)}
     script = (TEMPLATES / "map.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = lambda value: f"{value:,}"
     maker = _Cells(known, point, pictures)
-    page = environment.get_template("map.html").render(
-        mapped=mapped,
-        stale=stale,
-        seed=chart.about.seed,
-        pictures=sum(len(group.ids) for group in mapped.duplicates),
-        groups=[
-            {"group": group, "cells": [maker.cell(name) for name in group.ids[:EACH]]}
-            for group in pictures.told(mapped.duplicates[:GROUPS], "pictures of duplicates")
-        ],
-        outliers=[_far(outlier, maker) for outlier in mapped.outliers[:OUTLIERS]],
-        data=_points(chart, rows, mapped, maker) if len(rows) else None,
-        linked=len(rows) > CARRIED,
-        script=Markup(script),  # noqa: S704 our own
-        digest=digest,
+    page = (
+        templates(TEMPLATES)
+        .get_template("map.html")
+        .render(
+            mapped=mapped,
+            stale=stale,
+            seed=chart.about.seed,
+            pictures=sum(len(group.ids) for group in mapped.duplicates),
+            groups=[
+                {"group": group, "cells": [maker.cell(name) for name in group.ids[:EACH]]}
+                for group in pictures.told(mapped.duplicates[:GROUPS], "pictures of duplicates")
+            ],
+            outliers=[_far(outlier, maker) for outlier in mapped.outliers[:OUTLIERS]],
+            data=_points(chart, rows, mapped, maker) if len(rows) else None,
+            linked=len(rows) > CARRIED,
+            script=Markup(script),  # noqa: S704 our own
+            digest=digest,
+        )
     )
     return page, digest
 
@@ -181,10 +181,3 @@ def _listed(hits: Sequence[Hit], mapped: "Mapped") -> dict[str, Any]:
 
 def _short(text: str) -> str:
     return text if len(text) <= TEXT else text[: TEXT - 1] + "…"
-
-
-def _thumbnail(hit: Hit, longer: int) -> str:
-    try:
-        return thumbnail_link(load_picture(Path(hit.path), shorter=longer), longer)
-    except (TuneclipError, OSError):
-        return ""

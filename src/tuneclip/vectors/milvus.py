@@ -19,9 +19,11 @@ from tuneclip.errors import TuneclipError
 from tuneclip.records import Hit
 from tuneclip.vectors.address import Place
 from tuneclip.vectors.collection import (
+    SAMPLE,
     Keys,
     Origin,
     Row,
+    Searching,
     Vector,
     absolute_path,
     checked,
@@ -36,7 +38,6 @@ from tuneclip.vectors.milvus_registry import EMPTY, LONGEST, MOST, REGISTRY, Reg
 from tuneclip.vectors.milvus_rows import asked_values, delete_entities, ranked, to_entity, to_row, upsert_entities
 from tuneclip.vectors.milvus_server import Server, in_chunks
 from tuneclip.vectors.milvus_where import Cover, among, both, cover, key, unkey
-from tuneclip.vectors.survey import SAMPLE, Searching
 from tuneclip.vectors.where import parse
 
 PAGE = 4096  # rows of one answer at most
@@ -210,14 +211,14 @@ class MilvusCollection:
             self._searched = False  # the next search looks how wide it must be
 
     def searching(self) -> Searching | None:
-        """See `Surveyed`."""
+        """See `Collection`."""
         if self._server.is_file:
             return Searching("exact", 1.0, self.count(), 0.0, 0)
         found: Searching | None = self._run(lambda client: searching(client, self._table, self.count()))
         return found
 
     def sample(self, count: int) -> Vector:
-        """See `Surveyed`. The rows whose description, a hash, comes first, picked out by the server."""
+        """See `Collection`. The rows whose description, a hash, comes first, picked out by the server."""
         share = 1.5 * count / max(1, self.count())
         while True:
             text = f'description < "{int(share * 2**32):08x}"' if share < 1 else ""

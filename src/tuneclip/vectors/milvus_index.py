@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuneclip.vectors.codes import Floats
+from tuneclip.vectors.collection import Searching
 from tuneclip.vectors.milvus_registry import make_index
-from tuneclip.vectors.survey import Searching
 from tuneclip.vectors.trials import NEAREST, share_found, trial_queries, wide_enough
 
 logger = logging.getLogger("tuneclip")

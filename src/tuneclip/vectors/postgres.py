@@ -21,6 +21,7 @@ from tuneclip.vectors.collection import (
     Keys,
     Origin,
     Row,
+    Searching,
     Vector,
     absolute_path,
     checked,
@@ -34,7 +35,6 @@ from tuneclip.vectors.postgres_index import LISTED, Chosen, build_index, nearest
 from tuneclip.vectors.postgres_rows import askable, asked_values, to_row, to_values
 from tuneclip.vectors.postgres_server import Server
 from tuneclip.vectors.postgres_where import is_exact, storable, to_composed
-from tuneclip.vectors.survey import Searching
 from tuneclip.vectors.where import parse
 
 if TYPE_CHECKING:
@@ -268,11 +268,11 @@ class PostgresCollection:
         )
 
     def searching(self) -> Searching | None:
-        """See `Surveyed`."""
+        """See `Collection`."""
         return self._server.run(lambda connection: searching(connection, self._place.table, self._table))
 
     def sample(self, count: int) -> Vector:
-        """See `Surveyed`. The rows whose description, a hash, comes first; from an index where there are many rows."""
+        """See `Collection`. The rows whose description, a hash, comes first; from an index where they are many."""
         vectors = self._server.run(lambda connection: sample_of(connection, self._table, count))
         return np.array(vectors, np.float32).reshape(-1, self.origin.dimension)
 

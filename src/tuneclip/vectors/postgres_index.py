@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tuneclip.vectors.collection import Vector
+from tuneclip.vectors.collection import SAMPLE, Searching, Vector
 from tuneclip.vectors.postgres_rows import to_vector
-from tuneclip.vectors.survey import SAMPLE, Searching
 from tuneclip.vectors.trials import Nearest, share_found, trial_queries, wide_enough
 
 if TYPE_CHECKING:
@@ -71,10 +70,8 @@ def build_index(connection: Any, name: str, table: "Identifier", dimension: int)
         if dimension > HALVES:
             return
         part, kind = _expression(dimension)
-        built, noted = (
-            _build(connection, table, "near", f"using hnsw ({part} {kind}_cosine_ops)"),
-            _noted(connection, name),
-        )
+        built = _build(connection, table, "near", f"using hnsw ({part} {kind}_cosine_ops)")
+        noted = _noted(connection, name)
         if built or noted.get("recall") is None:
             measured = _measured(connection, table)
             seconds = round(time.monotonic() - began, 2) if built else None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.vectors.address import Place
 
 CONNECT_SECONDS = 10
@@ -97,7 +97,7 @@ def explained(error: Exception, place: Place) -> TuneclipError:
     """What the server said, as one line that a user can act on; never with a password in it."""
     import psycopg
 
-    text = " ".join(str(error).split())
+    text = one_line(error)
     state = getattr(error, "sqlstate", None) or ""
     for sign, what, hint in MEANINGS:
         if sign == state or (sign in text and not state):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-from jinja2 import Environment, FileSystemLoader
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from tuneclip import __version__
 from tuneclip.errors import TuneclipError, explain_os_error
+from tuneclip.pages import templates
 from tuneclip.web.desk import Desk
 
 MOST_BODY = 64 * 2**20  # bytes: a dropped picture in base64
@@ -26,10 +26,7 @@ T = TypeVar("T")
 WORKER = "tuneclip page"  # name of the threads
 _WORKERS = anyio.CapacityLimiter(32)
 
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
-_TEMPLATES.filters["number"] = lambda value: f"{value:,}"
+_TEMPLATES = templates(Path(__file__).parent / "templates")
 _TEMPLATES.globals["version"] = __version__
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuneclip.errors import TuneclipError
+from tuneclip.errors import TuneclipError, one_line
 from tuneclip.project import Project
 
 _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
@@ -102,7 +102,7 @@ class Cloud:
         try:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as error:
-            told = " ".join(str(error).split()).rstrip(".")
+            told = one_line(error).rstrip(".")
             for name in _SECRETS:
                 secret = self._values.get(name, "")
                 told = told.replace(secret, "[key]") if len(secret) >= _LEAST_SECRET else told
