@@ -160,7 +160,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
             folder = Path(place)
             dataset = draw(folder, case.size, case.pictures) if case.size else open_dataset(options.dataset)
             records = dataset.split("train")[: case.pictures]
-            rows.append(measure(case, dataclasses.replace(dataset, records=records), folder / "run"))
+            rows.append(measure(case, dataclasses.replace(dataset, given=records), folder / "run"))
     ratios = {f"{row['model']} {_name(row['size'])}": row["ratios"] for row in rows}
     return {"machine": machine, "rows": rows, "ratios": ratios}
 

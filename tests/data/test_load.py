@@ -58,4 +58,4 @@ def test_a_torn_metadata_file_names_the_line(folder: Callable[..., Path], tmp_pa
     metadata = tmp_path / "datasets/d/metadata.jsonl"
     metadata.write_text(metadata.read_text() + json.dumps({"id": "x"}))
     with pytest.raises(TuneclipError, match=r"metadata.jsonl, line 4"):
-        tuneclip.open_dataset("d", tmp_path)
+        _ = tuneclip.open_dataset("d", tmp_path).records

@@ -78,7 +78,7 @@ def test_an_unreadable_picture_is_named_at_its_batch(project: Path, tiny_model: 
 
 def test_a_picture_without_a_file_or_a_caption_is_refused_before_training(project: Path) -> None:
     dataset = open_dataset(project / "datasets" / "small")
-    bare = dataclasses.replace(dataset, records=(dataclasses.replace(dataset.records[0], captions=()),))
+    bare = dataclasses.replace(dataset, given=(dataclasses.replace(dataset.records[0], captions=()),))
     with pytest.raises(TuneclipError, match=r"find-0.*tuneclip caption small"):
         make_order(bare, TrainingConfig())
     (project / "datasets" / "small" / dataset.records[3].picture).unlink()

@@ -59,7 +59,7 @@ def test_loss_and_gradient_are_those_of_a_plain_reference_step(
     distinct = dataset.records[:12]
     config = TrainingConfig(batch_size=12, augment=False, precision="fp32")
     plan = make_plan(config, dataset, loaded)
-    adaptation = adapt(loaded, dataclasses.replace(dataset, records=distinct), plan)
+    adaptation = adapt(loaded, dataclasses.replace(dataset, given=distinct), plan)
     batch = next(adaptation.batches.epoch(1, 12))
     loss = backward(adaptation, batch, autocast=nullcontext()).loss
 

@@ -1,9 +1,10 @@
-"""Open a dataset: its records in memory, its pictures where they lie."""
+"""Open a dataset: its records as they are asked for, its pictures where they lie."""
 
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,31 @@ from tuneclip.records import Record
 
 @dataclass(frozen=True)
 class Dataset:
-    """Records with pictures below `path`; the order is that of the metadata file."""
+    """Records with pictures below `path`; the order is that of the metadata file.
+
+    Whoever reads records gets a TuneclipError, with the line, where that file is torn.
+    """
 
     name: str
     path: Path
-    records: tuple[Record, ...]
+    given: tuple[Record, ...] | None = None
+    """Instead of those of the metadata file."""
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """All of them, in memory from now on."""
+        return tuple(self.stream())
+
+    def stream(self) -> Iterator[Record]:
+        """One after the other, for work that takes the same memory for any number of them."""
+        return iter(self.given) if self.given is not None else read_records(self.path / METADATA)
+
+    def count(self) -> int:
+        """How many there are."""
+        if self.given is not None:
+            return len(self.given)
+        with (self.path / METADATA).open("rb") as file:
+            return sum(1 for _ in file)
 
     @property
     def splits(self) -> dict[str, int]:
@@ -50,7 +71,7 @@ def open_dataset(name: str | Path, project: Project | str | Path = ".") -> Datas
     """The dataset of that name in the project, or in that folder.
 
     A folder that was not made here opens too, when it has the imagefolder layout (`metadata.jsonl` or `metadata.csv`
-    beside the pictures). Raises TuneclipError when there is none, or when its metadata are not what they should be.
+    beside the pictures). Raises TuneclipError when there is none, or when such a folder is not understood.
     """
     project = project if isinstance(project, Project) else Project(Path(project))
     path = project.dataset(str(name))
@@ -62,7 +83,7 @@ def open_dataset(name: str | Path, project: Project | str | Path = ".") -> Datas
         from tuneclip.data.foreign import foreign_records
 
         return Dataset(path.resolve().name, path, foreign_records(path))
-    return Dataset(path.resolve().name, path, tuple(read_records(path / METADATA)))
+    return Dataset(path.resolve().name, path)
 
 
 def read_records(path: Path) -> Iterator[Record]:

@@ -57,8 +57,8 @@ class Sample:
 
 def sample_of(dataset: Dataset) -> Sample:
     """Up to 256 of the dataset's pictures, the same each time, with their captions."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(dataset.records))[:SAMPLE])
-    records = [dataset.records[i] for i in chosen]
+    chosen = set(np.random.default_rng(0).permutation(dataset.count())[:SAMPLE].tolist())
+    records = [record for number, record in enumerate(dataset.stream()) if number in chosen]
     return Sample([dataset.picture_path(record) for record in records], [record.captions for record in records])
 
 

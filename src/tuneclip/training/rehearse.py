@@ -130,7 +130,7 @@ def _part(dataset: Dataset, rehearsal: Rehearsal) -> Dataset:
 
     train = drawn(dataset.split("train"), rehearsal.steps * rehearsal.batch_size)
     held = tuple(record for record in dataset.records if record.split == "validation")
-    return dataclasses.replace(dataset, records=train + drawn(held, rehearsal.validation))
+    return dataclasses.replace(dataset, given=train + drawn(held, rehearsal.validation))
 
 
 def _epochs(meter: Meter, steps: int) -> Iterator[Epoch]:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tuneclip")
 EMBEDDED_AT_ONCE = 128  # pictures between two looks at what is already there
-WRITTEN_AT_ONCE = 1024  # rows of one commit at most
-SECONDS_UNWRITTEN = 10.0  # what a kill can cost
+WRITTEN_AT_ONCE = 4096  # rows of one commit at most
+SECONDS_UNWRITTEN = 20.0  # what a kill can cost
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def index(options: settings.Index, project: Project) -> Indexed:
     was made by another model or from another dataset, and when no picture at all can be read.
     """
     dataset = open_dataset(options.dataset, project)
-    if not dataset.records:
+    if not dataset.count():
         raise TuneclipError(f"dataset {dataset.name!r} has no pictures", where=dataset.path)
     encoder = encoder_of(options.model, project, dataset)
     done = embed_pictures(_open(options, project, dataset, encoder), dataset, encoder, project)
@@ -190,10 +190,9 @@ def _bring_up_to_date(
     known = collection.contents()
     tally: Counter[str] = Counter()
     waiting: list[Row] = []
-    written = time.monotonic()
-    chunks = _chunks(collection, dataset, known, hashes)
-    fates = _fates(chunks, dataset, encoder)
-    for fate, row in track(fates, f"index {collection.name}", total=len(dataset.records)):
+    written, named = time.monotonic(), {"split"}
+    chunks = _chunks(collection, dataset, known, named, hashes)
+    for fate, row in track(_fates(chunks, encoder), f"index {collection.name}", total=dataset.count()):
         tally[fate] += 1
         waiting += [] if row is None else [row]
         late = time.monotonic() - written > SECONDS_UNWRITTEN
@@ -201,12 +200,12 @@ def _bring_up_to_date(
             collection.upsert(waiting)
             waiting, written = [], time.monotonic()
     collection.upsert(waiting)
-    if tally["skipped"] == len(dataset.records):
+    if tally["skipped"] == tally.total():
         raise TuneclipError(f"no picture of dataset {dataset.name!r} can be read", where=dataset.path)
-    gone = known.keys() - {record.id for record in dataset.records}
-    collection.delete(sorted(gone))
-    tally["removed"] = len(gone)
-    named = {"split"}.union(*(record.metadata for record in dataset.records))
+    if tally["skipped"]:
+        logger.warning("%s of %s pictures cannot be read", f"{tally['skipped']:,}", f"{tally.total():,}")
+    collection.delete(sorted(known))
+    tally["removed"] = len(known)
     collection.forget(sorted(collection.fields().keys() - named))
     if tally["added"] or tally["updated"] or tally["removed"]:
         collection.optimize()
@@ -227,28 +226,26 @@ class _Chunk:
     """Pictures to embed, by content: twins share a key and are embedded once."""
 
 
-def _fates(
-    chunks: "Iterator[_Chunk]", dataset: Dataset, encoder: "Callable[[], Encoder]"
-) -> Iterator[tuple[str, Row | None]]:
+def _fates(chunks: "Iterator[_Chunk]", encoder: "Callable[[], Encoder]") -> Iterator[tuple[str, Row | None]]:
     """What becomes of each record, in order, and its row where one is to be written; memory stays flat.
 
     While one chunk's rows are used the pictures of the next ones are decoded and embedded.
     """
-    unreadable = 0
     for chunk, vectors in _embedded(chunks, encoder):
-        for fate, row in _settled(chunk, vectors):
-            unreadable += fate == "skipped"
-            yield fate, row
-    if unreadable:
-        logger.warning("%s of %s pictures cannot be read", f"{unreadable:,}", f"{len(dataset.records):,}")
+        yield from _settled(chunk, vectors)
 
 
-def _chunks(collection: Collection, dataset: Dataset, known: Mapping[str, Keys], hashes: Hashes) -> Iterator[_Chunk]:
-    source = iter(dataset.records)
+def _chunks(
+    collection: Collection, dataset: Dataset, known: dict[str, Keys], named: set[str], hashes: Hashes
+) -> Iterator[_Chunk]:
+    """The dataset in chunks; `known` loses what is met, and `named` gains the fields of metadata."""
+    source = dataset.stream()
     while records := list(islice(source, EMBEDDED_AT_ONCE)):
+        named.update(*(record.metadata for record in records))
         wanted = {record.id: _row(dataset, record, collection.origin.fingerprint, hashes) for record in records}
-        changed = {key: row for key, row in wanted.items() if row.content and known.get(key) != row.keys}
-        before = {row.id: row for row in collection.get([key for key in changed if key in known])}
+        there = {key: known.pop(key) for key in wanted if key in known}
+        changed = {key: row for key, row in wanted.items() if row.content and there.get(key) != row.keys}
+        before = {row.id: row for row in collection.get([key for key in changed if key in there])}
         kept = {key: old.vector for key, old in before.items() if old.content == changed[key].content}
         fresh = {row.content: dataset.path / row.path for key, row in changed.items() if key not in kept}
         yield _Chunk(wanted, changed, before, kept, fresh)

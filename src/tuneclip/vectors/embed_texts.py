@@ -32,12 +32,11 @@ def embed_texts(collection: Collection, dataset: Dataset, encoder: "Callable[[],
     """
     known = collection.contents()
     tally: Counter[str] = Counter()
-    there = set[str]()
     rows = track(_rows(dataset, collection.origin.fingerprint), f"index {collection.name}")
     while chunk := list(islice(rows, AT_ONCE)):
-        there.update(row.id for row in chunk)
-        changed = [row for row in chunk if known.get(row.id) != row.keys]
-        before = {row.id: row for row in collection.get([row.id for row in changed if row.id in known])}
+        there = {row.id: known.pop(row.id) for row in chunk if row.id in known}
+        changed = [row for row in chunk if there.get(row.id) != row.keys]
+        before = {row.id: row for row in collection.get([row.id for row in changed if row.id in there])}
         vectors = {row.id: before[row.id].vector for row in changed if _same_words(row, before)}
         fresh = [row for row in changed if row.id not in vectors]
         if fresh:
@@ -47,10 +46,9 @@ def embed_texts(collection: Collection, dataset: Dataset, encoder: "Callable[[],
         written = [replace(row, vector=vectors[row.id], seen=seen.get(row.id, 0)) for row in changed]
         collection.upsert(written)
         tally.update(added=len(changed) - len(before), updated=len(before), unchanged=len(chunk) - len(changed))
-    gone = sorted(known.keys() - there)
-    collection.delete(gone)
-    tally["removed"] = len(gone)
-    if tally["added"] or tally["updated"] or gone:
+    collection.delete(sorted(known))
+    tally["removed"] = len(known)
+    if tally["added"] or tally["updated"] or known:
         collection.optimize()
     return tally
 
@@ -61,7 +59,7 @@ def _same_words(row: Row, before: Mapping[str, Row]) -> bool:
 
 def _rows(dataset: Dataset, fingerprint: str) -> Iterator[Row]:
     """Every caption's row, still without its vector."""
-    for record in dataset.records:
+    for record in dataset.stream():
         metadata = {**record.metadata, "split": record.split}
         for number, caption in enumerate(record.captions):
             content = f"{hashlib.sha256(caption.encode()).hexdigest()}:{fingerprint}"

@@ -49,6 +49,8 @@ PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
 ORIGIN = b"tuneclip"  # key of the vector column's metadata
 IDS_AT_ONCE = 500  # in one `id IN (…)`
 ATTEMPTS = 5  # when others change the columns at the same moment
+COMMITS = 48
+"""Up to so many, files stay as they were written: putting them together reads far ahead, hundreds of megabytes."""
 HOURS_KEPT = 1  # of old versions, for readers that still hold one
 KEYS_AT_ONCE = 65_536
 LOOKS = 20  # at a table that others change while it is searched
@@ -226,7 +228,8 @@ class LanceCollection:
     def optimize(self) -> None:
         """See `Collection`."""
         with self._explained():
-            self._table.optimize(cleanup_older_than=timedelta(hours=HOURS_KEPT))
+            if len(self._table.list_versions()) > COMMITS:
+                self._table.optimize(cleanup_older_than=timedelta(hours=HOURS_KEPT))
             self._resident.build()
 
     def searching(self) -> Searching:

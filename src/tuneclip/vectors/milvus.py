@@ -205,6 +205,7 @@ class MilvusCollection:
         if self._server.is_file:
             return
         self._run(lambda client: client.flush(self._table))
+        self._registry.flush()
         if self.count() >= EXACT_BELOW:
             sample = self.sample(SAMPLE)
             self._run(lambda client: build_index(client, self._table, sample))

@@ -1,15 +1,18 @@
 """How collections are made in Milvus, and the small one that holds what changes about them."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from tuneclip.vectors.milvus_server import Server
+from tuneclip.errors import TuneclipError
+from tuneclip.vectors.milvus_server import PAUSE_SECONDS, Server
 from tuneclip.vectors.milvus_where import among, key
 
 REGISTRY = "tuneclip_fields"
 EMPTY = "empty"  # kind of a field that never had a value
 LONGEST = 65_535  # bytes of a text, Milvus's limit
 MOST = 16_384  # rows of one answer, Milvus's limit
+SHOWN_SECONDS = 60.0  # in which a server must show what was written and flushed; 2.3.5 takes some 13
 
 
 def create(server: Server, table: str, schema: Any, properties: dict[str, str]) -> None:
@@ -65,12 +68,30 @@ class Registry:
         if rows:
             self._make()
             self._server.run(lambda client: client.upsert(REGISTRY, rows), table=REGISTRY)
+            self._wait_for(set(facts))
 
     def remove(self, facts: Sequence[str]) -> None:
         """Take facts out."""
         if facts and self._server.run(lambda client: client.has_collection(REGISTRY)):
             chosen = among([f"{self._table}|{key(fact)}" for fact in facts])
             self._server.run(lambda client: client.delete(REGISTRY, filter=chosen), table=REGISTRY)
+
+    def flush(self) -> None:
+        """Let the server write down what it holds in memory: 2.3.5 loses it when it is killed several times."""
+        if self._server.run(lambda client: client.has_collection(REGISTRY)):
+            self._server.run(lambda client: client.flush(REGISTRY), table=REGISTRY)
+
+    def _wait_for(self, facts: set[str]) -> None:
+        """Until all of them are read: a server that was killed (2.3.5) may hide new rows until they are flushed."""
+        deadline = time.monotonic() + SHOWN_SECONDS
+        flushed = False
+        while not facts <= set(self.read()):
+            if time.monotonic() > deadline:
+                raise TuneclipError("Milvus does not show what was just written", where=REGISTRY, hint="restart Milvus")
+            if not flushed:
+                self.flush()
+                flushed = True
+            time.sleep(PAUSE_SECONDS)
 
     def _make(self) -> None:
         from pymilvus import DataType, MilvusClient

@@ -134,7 +134,7 @@ def _build(part: _Version, model: str, dataset: Dataset, encoder: "Callable[[], 
 
 def _is_of_captions(source: Collection, dataset: Dataset) -> bool:
     """By the ids of its rows, and by its name where it has none."""
-    pictures = {record.id for record in dataset.records}
+    pictures = {record.id for record in dataset.stream()}
     rows = next(source.iterate(LOOKED_AT), [])
     if not rows:
         return source.name.endswith(texts_name(""))
