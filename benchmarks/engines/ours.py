@@ -27,7 +27,7 @@ class Engine:
             resident.EXACT_BYTES = 2**40  # every vector is compared, as in a small collection
         origin = Origin("benchmark", "0" * 16, DIMENSION)
         self.kept = task.engine == "exact" and self.project.exists()
-        self.server, self.index = task.server, dict[str, Any]()
+        self.server, self.told = task.server, dict[str, Any]()
         if task.engine != "exact":
             shutil.rmtree(self.project, ignore_errors=True)
         if task.store:
@@ -46,7 +46,7 @@ class Engine:
         self.collection.optimize()
         self.collection.nearest(self.material.queries()[0], NEAREST)
         told = self.collection.searching()
-        self.index = asdict(told) if told else {}
+        self.told = asdict(told) if told else {}
         return written - began, time.monotonic() - written
 
     def rows(self, first: int, last: int) -> Iterable[Row]:

@@ -102,7 +102,7 @@ def main(task: Task) -> None:
         figures = (round(float(np.mean(recalls)), 4), round(float(p50), 2), round(float(p95), 2))
         sizes = (resident() - before, engine.disk())
         seconds = (round(build_seconds, 2), round(write_seconds, 2))
-        row = Row(task.engine, task.n, name, *figures, *seconds, *sizes, index=getattr(engine, "index", None))
+        row = Row(task.engine, task.n, name, *figures, *seconds, *sizes, index=getattr(engine, "told", None))
         print(json.dumps(row.as_dict()), flush=True)
 
 

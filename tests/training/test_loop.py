@@ -81,6 +81,16 @@ def test_the_precision_of_a_processor_is_timed_and_nothing_else_changes(
     assert all(weight.grad is None for weight in loaded.model.parameters())
 
 
+@pytest.mark.parametrize("idle", [False, True])
+def test_weights_that_should_move_and_have_no_gradient_are_named(project: Path, caplog, idle: bool) -> None:
+    tried = loop(project, num_epochs=1)
+    if idle:
+        tried._model.register_parameter("idle", torch.nn.Parameter(torch.ones(3)))
+    tried.run()
+    assert ("1 weights should move and have no gradient (idle …)" in caplog.text) is idle
+    assert ("should move" in caplog.text) is idle
+
+
 def test_a_precision_that_was_asked_for_is_not_timed(project: Path, caplog: pytest.LogCaptureFixture) -> None:
     tuneclip.train("small", model="tiny", to="t", config=write_config(project, num_epochs=1), project=project)
     assert "s in bf16" not in caplog.text

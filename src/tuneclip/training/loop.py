@@ -19,7 +19,7 @@ from tuneclip.errors import TuneclipError
 from tuneclip.progress import track
 from tuneclip.project import METRICS, write_text
 from tuneclip.training import hyperparameters, symptoms
-from tuneclip.training.adapt import Adaptation
+from tuneclip.training.adapt import Adaptation, at_rest
 from tuneclip.training.batches import Batch
 from tuneclip.training.checkpoint import Position, load_checkpoint, moving, save_checkpoint, save_weights
 from tuneclip.training.losses import MAX_LOGIT_SCALE
@@ -155,6 +155,8 @@ class Loop:
         closely = symptoms.due(number, self.plan.steps_per_epoch)
         before = symptoms.watch(self._model) if closely else None
         norm, temperature = self._update()
+        if number == 1:  # at the very first, additions of low rank have half a gradient
+            self._tell_at_rest()
         row = {"step": number + 1, "epoch": self.position.epoch + 1, "loss": stepped.loss, "learning_rate": rate}
         row |= {"temperature": temperature, "gradient_norm": norm}
         kind = self._adaptation.loaded.family.loss
@@ -165,6 +167,12 @@ class Loop:
             self._note({"kind": "step", **row})
         else:
             self._skipped(row)
+
+    def _tell_at_rest(self) -> None:
+        still = at_rest(self._model)
+        if still and self._team.rank == 0:
+            shown = ", ".join(still[:3])
+            logger.warning("%d weights should move and have no gradient (%s …)", len(still), shown)
 
     def _update(self) -> tuple[float, float]:
         """Move the weights by the gradient, clipped; returns the gradient's norm before that, and the temperature.

@@ -10,7 +10,7 @@ from typing import Any
 from tuneclip.vectors.codes import Floats
 from tuneclip.vectors.collection import Searching
 from tuneclip.vectors.milvus_registry import make_index
-from tuneclip.vectors.trials import NEAREST, share_found, trial_queries, wide_enough
+from tuneclip.vectors.trials import NEAREST, WANTED_OF_GRAPHS, share_found, trial_queries, wide_enough
 
 logger = logging.getLogger("tuneclip")
 EXACT_BELOW = 50_000  # rows
@@ -49,7 +49,7 @@ def build_index(client: Any, table: str, sample: Floats) -> None:
         for scores, tenth in zip(_scores(client, table, queries, width), tenths, strict=True):
             yield share_found(scores, tenth)
 
-    width, recall = wide_enough(WIDTHS, shares)
+    width, recall = wide_enough(WIDTHS, shares, WANTED_OF_GRAPHS)
     note = Noted(width, recall, round(time.monotonic() - began, 2))
     client.alter_collection_properties(table, properties={NOTE: json.dumps(asdict(note))})
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tuneclip.vectors.collection import SAMPLE, Searching, Vector
 from tuneclip.vectors.postgres_rows import to_vector
-from tuneclip.vectors.trials import Nearest, share_found, trial_queries, wide_enough
+from tuneclip.vectors.trials import WANTED_OF_GRAPHS, Nearest, share_found, trial_queries, wide_enough
 
 if TYPE_CHECKING:
     from psycopg.sql import Composable, Identifier
@@ -187,4 +187,4 @@ def _measured(connection: Any, table: "Identifier") -> tuple[int, float]:
                 hits = nearest_by_index(connection, table, query, (10, candidates, everything))
                 yield share_found([1.0 - hit[4] for hit in hits], least)
 
-    return wide_enough(CANDIDATES, shares)
+    return wide_enough(CANDIDATES, shares, WANTED_OF_GRAPHS)
