@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from threading import Thread
 from urllib.parse import quote
 
 import numpy as np
@@ -100,15 +101,20 @@ def random_rows() -> list[Row]:
     return [Row(f"find {n}", vector, f"{n}.jpg", {"number": n % 100}) for n, vector in enumerate(random_vectors())]
 
 
-@pytest.mark.parametrize("name", parameters(["postgres", "milvus"]))
-def test_an_index_tells_what_it_was_measured_to_find_also_to_who_opens_it_later(name, tmp_path, monkeypatch, request):
+def measured_from_a_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
     from tuneclip.vectors import milvus, postgres_index
 
-    for module in (milvus, postgres_index):
-        monkeypatch.setattr(module, "EXACT_BELOW", 1000)
+    monkeypatch.setattr(milvus, "MEASURED_FROM", 1000)
+    monkeypatch.setattr(postgres_index, "EXACT_BELOW", 1000)
+
+
+@pytest.mark.parametrize("name", parameters(["postgres", "milvus"]))
+def test_an_index_tells_what_it_was_measured_to_find_also_to_who_opens_it_later(name, tmp_path, monkeypatch, request):
+    measured_from_a_thousand(monkeypatch)
     collection = BACKENDS[name].open(tmp_path, request, ORIGIN)
     collection.upsert(random_rows())
-    assert collection.searching().kind == "exact"
+    before = collection.searching()
+    assert (before.kind if before else "not measured") == {"postgres": "exact", "milvus": "not measured"}[name]
     collection.optimize()
     told = collection.searching()
     assert (told.kind, told.recall >= 0.95, told.candidates >= 40, told.seconds > 0) == ("hnsw", True, True, True)
@@ -140,10 +146,7 @@ def test_a_collection_of_an_older_version_is_measured_by_the_next_index(postgres
 
 @pytest.mark.parametrize("name", parameters(["postgres", "milvus"]))
 def test_an_index_finds_what_comparing_all_finds_also_under_a_filter(name, tmp_path: Path, monkeypatch, request):
-    from tuneclip.vectors import milvus, postgres_index
-
-    for module in (milvus, postgres_index):
-        monkeypatch.setattr(module, "EXACT_BELOW", 1000)
+    measured_from_a_thousand(monkeypatch)
     collection, vectors = BACKENDS[name].open(tmp_path, request, ORIGIN), random_vectors()
     collection.upsert(random_rows())
     exact = [[hit.id for hit in collection.nearest(query, 10)] for query in vectors[:20] + 0.5]
@@ -154,6 +157,23 @@ def test_an_index_finds_what_comparing_all_finds_also_under_a_filter(name, tmp_p
     assert hits >= 190
     assert len(set(rare) & {hit.id for hit in collection.nearest(vectors[0], 15, where="number = 7")}) >= 14
     assert len(collection.nearest(vectors[0], 2000)) == 2000
+
+
+@pytest.mark.parametrize("name", parameters(["postgres", "milvus"]))
+def test_searches_are_right_while_two_processes_make_the_index(name, tmp_path: Path, monkeypatch, request):
+    measured_from_a_thousand(monkeypatch)
+    collection, vectors = BACKENDS[name].open(tmp_path, request, ORIGIN), random_vectors()
+    collection.upsert(random_rows())
+    makers = [Thread(target=BACKENDS[name].open(tmp_path, request, ORIGIN).optimize) for _ in range(2)]
+    for maker in makers:
+        maker.start()
+    searches = 0
+    while any(maker.is_alive() for maker in makers):
+        number = searches % len(vectors)
+        hits = collection.nearest(vectors[number], 10)
+        assert (hits[0].id, len({hit.id for hit in hits})) == (f"find {number}", 10)
+        searches += 1
+    assert (searches > 0, collection.count(), collection.searching().kind) == (True, 2000, "hnsw")
 
 
 def test_a_full_disk_of_the_server_is_one_clear_line(postgres: PostgresServer, tmp_path: Path, request):

@@ -7,6 +7,7 @@ surely: here every read that decides what is written is sure (`Strong`).
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Collection as Ids
 from functools import partial
@@ -33,11 +34,12 @@ from tuneclip.vectors.collection import (
     to_json,
 )
 from tuneclip.vectors.conditions import KINDS, Condition, Fields, Kind, kind_of, matches
-from tuneclip.vectors.milvus_index import EXACT_BELOW, UNMEASURED, build_index, noted, searching
-from tuneclip.vectors.milvus_registry import EMPTY, LONGEST, MOST, REGISTRY, Registry, create, make_ready
+from tuneclip.vectors.milvus_index import GROWN, MEASURED_FROM, UNMEASURED, measure, noted, searching, wait_for_index
+from tuneclip.vectors.milvus_registry import EMPTY, FLAT, HNSW, LONGEST, MOST, REGISTRY, Registry, create, make_ready
 from tuneclip.vectors.milvus_rows import asked_values, delete_entities, ranked, to_entity, to_row, upsert_entities
 from tuneclip.vectors.milvus_server import Server, in_chunks
 from tuneclip.vectors.milvus_where import Cover, among, both, cover, key, unkey
+from tuneclip.vectors.trials import Nearest, trial_queries
 from tuneclip.vectors.where import parse
 
 PAGE = 4096  # rows of one answer at most
@@ -57,7 +59,7 @@ def open_table(place: Place) -> "MilvusCollection | None":
     properties = server.run(lambda client: client.describe_collection(table))["properties"]
     if ORIGIN not in properties:
         raise TuneclipError("a Milvus collection, but none of tuneclip", where=place, expected="another name")
-    server.run(lambda client: make_ready(client, table), table=table)
+    make_ready(server, table, FLAT if server.is_file else HNSW)
     return MilvusCollection(server, place, table, from_json(properties[ORIGIN]))
 
 
@@ -88,7 +90,7 @@ def drop_table(place: Place) -> None:
         if client.has_collection(table):
             client.drop_collection(table)
         if client.has_collection(REGISTRY):
-            make_ready(client, REGISTRY)
+            client.load_collection(REGISTRY)
             client.delete(REGISTRY, filter=f'collection == "{table}"')
 
     server.run(work)
@@ -201,15 +203,21 @@ class MilvusCollection:
         self._registry.remove([f"{kind} {name}" for name in names for kind in (*KINDS, EMPTY)])
 
     def optimize(self) -> None:
-        """See `Collection`. On a server an HNSW index takes the place of comparing all, above a size; searches wait."""
+        """See `Collection`. On a server it is measured how wide the index of a large collection must be searched."""
         if self._server.is_file:
             return
         self._run(lambda client: client.flush(self._table))
         self._registry.flush()
-        if self.count() >= EXACT_BELOW:
-            sample = self.sample(SAMPLE)
-            self._run(lambda client: build_index(client, self._table, sample))
-            self._searched = False  # the next search looks how wide it must be
+        began, rows, note = time.monotonic(), self.count(), self._run(lambda client: noted(client, self._table))
+        if rows < MEASURED_FROM or (note and rows < GROWN * note.rows):
+            return
+        if not self._run(lambda client: wait_for_index(client, self._table)):
+            return
+        truth = Nearest(trial_queries(self.sample(SAMPLE)))
+        for page in self._pages("", ["id", "vector"], PAGE, level="Session"):
+            truth.look(np.array([entity["vector"] for entity in page], np.float32))
+        self._run(lambda client: measure(client, self._table, truth, began))
+        self._searched = False  # the next search looks how wide it must be
 
     def searching(self) -> Searching | None:
         """See `Collection`."""

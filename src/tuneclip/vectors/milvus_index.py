@@ -1,4 +1,8 @@
-"""The HNSW index of a large collection in Milvus: how it is built, how wide it searches, and what that finds."""
+"""The HNSW index of a collection in Milvus: when it is there, how wide it is searched, and what that finds.
+
+It belongs to the collection from the start, so nothing is ever replaced while others search. Milvus builds it for what
+is flushed, by itself; rows that are newer, and parts of less than `LEAST_INDEXED` rows, are all compared.
+"""
 
 import json
 import logging
@@ -7,87 +11,76 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tuneclip.vectors.codes import Floats
 from tuneclip.vectors.collection import Searching
-from tuneclip.vectors.milvus_registry import make_index
-from tuneclip.vectors.trials import NEAREST, WANTED_OF_GRAPHS, share_found, trial_queries, wide_enough
+from tuneclip.vectors.milvus_server import PAUSE_SECONDS
+from tuneclip.vectors.trials import NEAREST, WANTED_OF_GRAPHS, Nearest, share_found, wide_enough
 
 logger = logging.getLogger("tuneclip")
-EXACT_BELOW = 50_000  # rows
+LEAST_INDEXED = 1024  # rows, Milvus's own limit
+MEASURED_FROM = 50_000  # rows; below, searches are as wide as `UNMEASURED`
+GROWN = 2  # times the rows that were there: measured again
 NOTE = "tuneclip.index"  # name of the property
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # `ef`: how many rows a search keeps in sight
 UNMEASURED = 512
-SHAPE = {"M": 16, "efConstruction": 200}
+STANDSTILL_SECONDS = 120.0  # without a further row in the index; 2.3.5 takes the first some 20
 
 
 @dataclass(frozen=True)
 class Noted:
-    """What was measured when the index was built; the fields are those of the property."""
+    """What was measured; the fields are those of the property."""
 
     width: int
     recall: float
     seconds: float
+    rows: int
 
 
-def build_index(client: Any, table: str, sample: Floats) -> None:
-    """Put an HNSW index in the place of comparing all, and note how wide searches must be; searches wait meanwhile.
+def wait_for_index(client: Any, table: str) -> bool:
+    """Whether all that is flushed is searched by the index; False, with a warning, where the server stands still."""
+    logger.info("waiting for the index of %s", table)
+    before, since = -1, time.monotonic()
+    while True:
+        state = client.describe_index(table, client.list_indexes(table)[0])
+        loaded = client.list_loaded_segments(table)
+        ready = sum(part.num_rows for part in loaded if part.index_name or part.num_rows < LEAST_INDEXED)
+        if ready >= state["total_rows"] and not state["pending_index_rows"]:
+            return True
+        done = ready + state["indexed_rows"]
+        if done != before:
+            before, since = done, time.monotonic()
+        if time.monotonic() - since > STANDSTILL_SECONDS:
+            logger.warning("Milvus stands still with the index of %s; it is not measured", table)
+            return False
+        time.sleep(PAUSE_SECONDS)
 
-    `sample` are some of the vectors. An index without a note, of a build that was killed or an older version, is built
-    anew.
-    """
-    if index_kind(client, table) == "HNSW" and noted(client, table):
-        return
-    began = time.monotonic()
-    logger.info("building an index for %s", table)
-    if index_kind(client, table) != "FLAT":
-        _replace(client, table, "FLAT", {})
-    queries = trial_queries(sample)
-    tenths = [scores[-1] for scores in _scores(client, table, queries, UNMEASURED)]
-    _replace(client, table, "HNSW", SHAPE)
+
+def measure(client: Any, table: str, truth: Nearest, began: float) -> None:
+    """Note how wide searches must be for what `truth` has found by comparing all; `began` is when that was begun."""
+    tenths = truth.scores.min(axis=1)
 
     def shares(width: int) -> Iterable[float]:
-        for scores, tenth in zip(_scores(client, table, queries, width), tenths, strict=True):
-            yield share_found(scores, tenth)
+        asked = {"metric_type": "COSINE", "params": {"ef": width}}
+        for query, tenth in zip(truth.queries, tenths, strict=True):
+            (hits,) = client.search(
+                table, data=[query.tolist()], limit=NEAREST, search_params=asked, consistency_level="Session"
+            )
+            yield share_found([float(hit["distance"]) for hit in hits], tenth)
 
     width, recall = wide_enough(WIDTHS, shares, WANTED_OF_GRAPHS)
-    note = Noted(width, recall, round(time.monotonic() - began, 2))
+    note = Noted(width, recall, round(time.monotonic() - began, 2), truth.seen)
     client.alter_collection_properties(table, properties={NOTE: json.dumps(asdict(note))})
 
 
-def _replace(client: Any, table: str, kind: str, parameters: dict[str, int]) -> None:
-    client.release_collection(table)
-    for name in client.list_indexes(table):
-        client.drop_index(table, name)
-    make_index(client, table, kind, parameters)
-    client.load_collection(table)
-
-
-def _scores(client: Any, table: str, queries: Floats, width: int) -> Iterable[list[float]]:
-    """Per query the cosines of its ten nearest, best first, as the index finds them."""
-    asked = {"metric_type": "COSINE", "params": {"ef": width}}
-    for query in queries:
-        (hits,) = client.search(
-            table, data=[query.tolist()], limit=NEAREST, search_params=asked, consistency_level="Session"
-        )
-        yield [float(hit["distance"]) for hit in hits]
-
-
-def index_kind(client: Any, table: str) -> str:
-    """`FLAT`, which compares all, or `HNSW`; empty where there is none."""
-    names = client.list_indexes(table)
-    return str(client.describe_index(table, names[0])["index_type"]) if names else ""
-
-
 def noted(client: Any, table: str) -> Noted | None:
-    """What was measured when the index was built; None where nothing was."""
+    """What was measured last; None where nothing was."""
     note = client.describe_collection(table)["properties"].get(NOTE)
     known = json.loads(note) if note else {}
     return Noted(*(known[name] for name in Noted.__dataclass_fields__)) if known else None
 
 
 def searching(client: Any, table: str, rows: int) -> Searching | None:
-    """How the collection of so many rows is searched now; None where an older version built an index."""
-    if index_kind(client, table) != "HNSW":
+    """How the collection of so many rows is searched now; None where that was not measured."""
+    if rows < LEAST_INDEXED:
         return Searching("exact", 1.0, rows, 0.0, 0)
     note = noted(client, table)
     return Searching("hnsw", note.recall, note.width, note.seconds, None) if note else None

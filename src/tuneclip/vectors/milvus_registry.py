@@ -12,11 +12,13 @@ REGISTRY = "tuneclip_fields"
 EMPTY = "empty"  # kind of a field that never had a value
 LONGEST = 65_535  # bytes of a text, Milvus's limit
 MOST = 16_384  # rows of one answer, Milvus's limit
+HNSW = ("HNSW", {"M": 16, "efConstruction": 200})
+FLAT = ("FLAT", dict[str, int]())
 SHOWN_SECONDS = 60.0  # in which a server must show what was written and flushed; 2.3.5 takes some 13
 
 
 def create(server: Server, table: str, schema: Any, properties: dict[str, str]) -> None:
-    """Make a collection, unless it is there."""
+    """Make a collection, unless it is there; neither indexed nor in memory yet."""
     from pymilvus.exceptions import MilvusException
 
     def work(client: Any) -> None:
@@ -27,21 +29,20 @@ def create(server: Server, table: str, schema: Any, properties: dict[str, str]) 
                 raise
 
     server.run(work)
-    server.run(lambda client: make_ready(client, table), table=table)
 
 
-def make_ready(client: Any, table: str) -> None:
+def make_ready(server: Server, table: str, index: tuple[str, dict[str, int]]) -> None:
     """Indexed and in memory; repairs what a kill while it was made left undone."""
-    if not client.list_indexes(table):
-        make_index(client, table, "FLAT", {})
-    client.load_collection(table)
 
+    def work(client: Any) -> None:
+        if not client.list_indexes(table):
+            kind, parameters = index
+            wanted = client.prepare_index_params()
+            wanted.add_index("vector", index_type=kind, metric_type="COSINE", params=parameters)
+            client.create_index(table, wanted)
+        client.load_collection(table)
 
-def make_index(client: Any, table: str, kind: str, parameters: dict[str, int]) -> None:
-    """Build the index of the vectors."""
-    index = client.prepare_index_params()
-    index.add_index("vector", index_type=kind, metric_type="COSINE", params=parameters)
-    client.create_index(table, index)
+    server.run(work, table=table)
 
 
 class Registry:
@@ -56,7 +57,7 @@ class Registry:
             return []
         asked: dict[str, Any] = {"filter": f'collection == "{self._table}"', "output_fields": ["fact"]}
         asked |= {"consistency_level": "Strong", "limit": MOST}
-        self._server.run(lambda client: client.load_collection(REGISTRY))
+        make_ready(self._server, REGISTRY, FLAT)
         found = self._server.run(lambda client: client.query(REGISTRY, **asked), table=REGISTRY)
         return [str(entity["fact"]) for entity in found]
 
@@ -66,7 +67,9 @@ class Registry:
         kept = {"collection": self._table, "vector": [1.0, 0.0]}
         rows = [{"id": f"{self._table}|{key(fact)}", "fact": fact, **kept} for fact in facts]
         if rows:
-            self._make()
+            if not self._server.run(lambda client: client.has_collection(REGISTRY)):
+                self._make()
+            make_ready(self._server, REGISTRY, FLAT)
             self._server.run(lambda client: client.upsert(REGISTRY, rows), table=REGISTRY)
             self._wait_for(set(facts))
 
@@ -96,8 +99,6 @@ class Registry:
     def _make(self) -> None:
         from pymilvus import DataType, MilvusClient
 
-        if self._server.run(lambda client: client.has_collection(REGISTRY)):
-            return
         schema = MilvusClient.create_schema(auto_id=False)
         schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=LONGEST)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
