@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tuneclip
+from tuneclip.data.load import Dataset
 from tuneclip.errors import TuneclipError
 from tuneclip.vectors.hashes import WAITING, Hashes
 
@@ -55,6 +56,15 @@ assert (result.unchanged, result.total) == (36, 36)
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_records_are_never_all_in_memory(project: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(dataset: Dataset) -> None:
+        raise AssertionError(f"all records of {dataset.name} were read")
+
+    monkeypatch.setattr(Dataset, "records", property(refuse))
+    assert index(project, texts=True)[0] == 36
+    assert index(project, texts=True)[0] == 0
 
 
 def test_only_what_changed_is_written_and_what_left_is_removed(project: Path):

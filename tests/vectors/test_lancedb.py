@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tuneclip.errors import TuneclipError
+from tuneclip.vectors import lancedb
 from tuneclip.vectors.collection import Collection, Origin, Row, open_collection
 
 ORIGIN = Origin("tiny", "0123456789abcdef", 4, "finds")
@@ -127,3 +128,14 @@ def test_a_full_disk_is_one_clear_line_and_what_was_written_stays(small_disk: Pa
     with pytest.raises(TuneclipError, match=r"the disk is full.*Next: free some space"):
         collection.upsert([Row(f"new {n}", np.eye(256)[n], f"{n}.jpg") for n in range(256)])
     assert collection.count() == 256
+
+
+@pytest.mark.parametrize(("writes", "files"), [(3, 3), (9, 1)])
+def test_files_are_put_together_only_after_many_writes(tmp_path: Path, monkeypatch, writes: int, files: int):
+    monkeypatch.setattr(lancedb, "COMMITS", 6)
+    collection = open_collection("finds", tmp_path, origin=ORIGIN)
+    for number in range(writes):
+        collection.upsert(some(60)[5 * number : 5 * number + 5])
+    collection.optimize()
+    assert collection._table.stats()["fragment_stats"]["num_fragments"] == files
+    assert collection.count() == len(collection.nearest(np.ones(4), 60)) == 5 * writes
