@@ -1,7 +1,7 @@
 """How HTML pages are made of templates, wherever the templates lie."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -14,3 +14,8 @@ def templates(folder: Path) -> "Environment":
     found = Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     found.filters["number"] = lambda value: f"{value:,}"
     return found
+
+
+def render(template: Path, **values: Any) -> str:
+    """The page that one template makes of these values."""
+    return templates(template.parent).get_template(template.name).render(values)

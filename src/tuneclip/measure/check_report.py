@@ -11,7 +11,7 @@ from tuneclip.data.findings import LEVELS, TITLES, DatasetFinding
 from tuneclip.data.load import Dataset
 from tuneclip.data.picture import load_picture, thumbnail_link
 from tuneclip.errors import TuneclipError
-from tuneclip.pages import templates
+from tuneclip.pages import render
 from tuneclip.project import write_text
 from tuneclip.records import Record
 
@@ -39,16 +39,13 @@ def write_check_report(place: Path, result: "Checked", dataset: Dataset) -> None
     """Write the page to `place`, at once or not at all."""
     records = {record.id: record for record in dataset.records}
     now = datetime.now()
-    page = (
-        templates(TEMPLATES)
-        .get_template("check.html")
-        .render(
-            result=result,
-            sections=[_section(found, TITLES[found.code], dataset, records) for found in result.findings],
-            verdict=_verdict(result),
-            date=f"{now.day} {now:%B %Y}",
-            version=__version__,
-        )
+    page = render(
+        TEMPLATES / "check.html",
+        result=result,
+        sections=[_section(found, TITLES[found.code], dataset, records) for found in result.findings],
+        verdict=_verdict(result),
+        date=f"{now.day} {now:%B %Y}",
+        version=__version__,
     )
     write_text(place, page)
 

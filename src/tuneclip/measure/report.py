@@ -18,7 +18,7 @@ from tuneclip.measure.forgetting import mixings
 from tuneclip.measure.metrics import DEPTHS, chance_recall, query_ranks
 from tuneclip.measure.training import training_of
 from tuneclip.model.retrieval import Indices, nearest
-from tuneclip.pages import templates
+from tuneclip.pages import render
 from tuneclip.project import Project, write_text
 
 if TYPE_CHECKING:
@@ -76,27 +76,24 @@ def write_report(
     chance = {f"{way}_recall@{k}": chance_recall(part.pairs, k, way) for way in ("t2i", "i2t") for k in DEPTHS}
     ways = {way: Markup(plots.recall_plot(result.scores, way, chance)) for way in ("t2i", "i2t")}  # noqa: S704 our own
     now = datetime.now()
-    page = (
-        templates(TEMPLATES)
-        .get_template("report.html")
-        .render(
-            result=result,
-            date=f"{now.day} {now:%B %Y}",
-            verdict=wording.verdict(result.scores, result.differences, result.pictures),
-            captions=len(part.pairs.text),
-            distinct=len(part.pairs.texts),
-            groups=int(part.groups.max()) + 1,
-            chance=f"{100 * chance['t2i_recall@10']:.1f}",
-            sections=list(_sections(result)),
-            plots=ways,
-            training=training_of(project, result.models),
-            forgetting=mixings(project, result.models),
-            examples=_examples(part, seen, options.seed),
-            phrases=_phrases(part, result),
-            swatches=[_swatch(i, len(result.models)) for i in range(len(result.models))],
-            command=_command(options, result.models),
-            version=__version__,
-        )
+    page = render(
+        TEMPLATES / "report.html",
+        result=result,
+        date=f"{now.day} {now:%B %Y}",
+        verdict=wording.verdict(result.scores, result.differences, result.pictures),
+        captions=len(part.pairs.text),
+        distinct=len(part.pairs.texts),
+        groups=int(part.groups.max()) + 1,
+        chance=f"{100 * chance['t2i_recall@10']:.1f}",
+        sections=list(_sections(result)),
+        plots=ways,
+        training=training_of(project, result.models),
+        forgetting=mixings(project, result.models),
+        examples=_examples(part, seen, options.seed),
+        phrases=_phrases(part, result),
+        swatches=[_swatch(i, len(result.models)) for i in range(len(result.models))],
+        command=_command(options, result.models),
+        version=__version__,
     )
     write_text(place, page)
 

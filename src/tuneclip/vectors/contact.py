@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuneclip.data.picture import load_picture, thumbnail_link
 from tuneclip.errors import TuneclipError
-from tuneclip.pages import templates
+from tuneclip.pages import render
 from tuneclip.project import write_text
 from tuneclip.records import Hit
 
@@ -30,17 +30,14 @@ class Cell:
 def write_contact(place: Path, found: "Found") -> None:
     """Write the page to `place`, at once or not at all; it loads nothing from elsewhere."""
     cells = [Cell(hit.id, hit.score, about(hit), thumbnail(hit, THUMBNAIL)) for hit in found.hits]
-    page = (
-        templates(TEMPLATES)
-        .get_template("contact.html")
-        .render(
-            query=found.query,
-            collection=found.collection,
-            model=found.model,
-            where=found.where,
-            scale=found.scale,
-            cells=cells,
-        )
+    page = render(
+        TEMPLATES / "contact.html",
+        query=found.query,
+        collection=found.collection,
+        model=found.model,
+        where=found.where,
+        scale=found.scale,
+        cells=cells,
     )
     write_text(place, page)
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from tuneclip.pages import templates
+from tuneclip.pages import render
 from tuneclip.progress import track
 from tuneclip.project import write_text
 from tuneclip.records import Hit
@@ -80,24 +80,21 @@ def render_map(
     script = (TEMPLATES / "map.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     maker = _Cells(known, point, pictures)
-    page = (
-        templates(TEMPLATES)
-        .get_template("map.html")
-        .render(
-            mapped=mapped,
-            stale=stale,
-            seed=chart.about.seed,
-            pictures=sum(len(group.ids) for group in mapped.duplicates),
-            groups=[
-                {"group": group, "cells": [maker.cell(name) for name in group.ids[:EACH]]}
-                for group in pictures.told(mapped.duplicates[:GROUPS], "pictures of duplicates")
-            ],
-            outliers=[_far(outlier, maker) for outlier in mapped.outliers[:OUTLIERS]],
-            data=_points(chart, rows, mapped, maker) if len(rows) else None,
-            linked=len(rows) > CARRIED,
-            script=Markup(script),  # noqa: S704 our own
-            digest=digest,
-        )
+    page = render(
+        TEMPLATES / "map.html",
+        mapped=mapped,
+        stale=stale,
+        seed=chart.about.seed,
+        pictures=sum(len(group.ids) for group in mapped.duplicates),
+        groups=[
+            {"group": group, "cells": [maker.cell(name) for name in group.ids[:EACH]]}
+            for group in pictures.told(mapped.duplicates[:GROUPS], "pictures of duplicates")
+        ],
+        outliers=[_far(outlier, maker) for outlier in mapped.outliers[:OUTLIERS]],
+        data=_points(chart, rows, mapped, maker) if len(rows) else None,
+        linked=len(rows) > CARRIED,
+        script=Markup(script),  # noqa: S704 our own
+        digest=digest,
     )
     return page, digest
 
