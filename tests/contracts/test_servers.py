@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from backends import BACKENDS, named, parameters
 from servers import MILVUS_PASSWORD, PASSWORD, PostgresServer, free_port
 
 from tuneclip.errors import TuneclipError
-from tuneclip.vectors import milvus_server, postgres_server
+from tuneclip.vectors import milvus, milvus_index, milvus_server, postgres_index, postgres_server
 from tuneclip.vectors.collection import Origin, Row, open_collection
 
 ORIGIN = Origin("tiny", "0123456789abcdef", 64, "finds")
@@ -102,8 +103,6 @@ def random_rows() -> list[Row]:
 
 
 def measured_from_a_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tuneclip.vectors import milvus, postgres_index
-
     monkeypatch.setattr(milvus, "MEASURED_FROM", 1000)
     monkeypatch.setattr(postgres_index, "EXACT_BELOW", 1000)
 
@@ -120,23 +119,27 @@ def test_an_index_tells_what_it_was_measured_to_find_also_to_who_opens_it_later(
     assert (told.kind, told.recall >= 0.95, told.candidates >= 40, told.seconds > 0) == ("hnsw", True, True, True)
     assert (told.bytes or 2000 * 64 * 4) >= 2000 * 64 * 4
     assert BACKENDS[name].open(tmp_path, request, ORIGIN).searching() == told
+    measured: list[int] = []
+    for module in (milvus_index, postgres_index):
+        monkeypatch.setattr(module, "wide_enough", lambda *_: measured.append(1) or (100, 0.99))
     collection.upsert(some(0, 1))
     collection.optimize()
-    assert collection.searching().seconds == told.seconds
+    assert (collection.searching(), measured) == (told, [])
+    collection.upsert([replace(row, id=f"more {row.id}") for row in random_rows()])
+    collection.optimize()
+    assert (collection.searching().candidates, measured) == (100, [1])
     assert len(collection.sample(500)) == 500
 
 
 def test_a_collection_of_an_older_version_is_measured_by_the_next_index(postgres, tmp_path, monkeypatch, request):
     import psycopg
 
-    from tuneclip.vectors import postgres_index
-
     monkeypatch.setattr(postgres_index, "EXACT_BELOW", 1000)
     collection = BACKENDS["postgres"].open(tmp_path, request, ORIGIN)
     collection.upsert(random_rows())
     collection.optimize()
     with psycopg.connect(postgres.uri, autocommit=True) as connection:
-        connection.execute("alter table tuneclip_collections drop column recall, drop column seconds")
+        connection.execute("alter table tuneclip_collections drop recall, drop seconds, drop measured")
     older = BACKENDS["postgres"].open(tmp_path, request, ORIGIN)
     assert (older.searching(), len(older.nearest(random_vectors()[0], 10))) == (None, 10)
     older.optimize()

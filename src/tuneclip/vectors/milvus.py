@@ -34,12 +34,12 @@ from tuneclip.vectors.collection import (
     to_json,
 )
 from tuneclip.vectors.conditions import KINDS, Condition, Fields, Kind, kind_of, matches
-from tuneclip.vectors.milvus_index import GROWN, MEASURED_FROM, UNMEASURED, measure, noted, searching, wait_for_index
+from tuneclip.vectors.milvus_index import MEASURED_FROM, UNMEASURED, measure, noted, searching, wait_for_index
 from tuneclip.vectors.milvus_registry import EMPTY, FLAT, HNSW, LONGEST, MOST, REGISTRY, Registry, create, make_ready
 from tuneclip.vectors.milvus_rows import asked_values, delete_entities, ranked, to_entity, to_row, upsert_entities
 from tuneclip.vectors.milvus_server import Server, in_chunks
 from tuneclip.vectors.milvus_where import Cover, among, both, cover, key, unkey
-from tuneclip.vectors.trials import Nearest, trial_queries
+from tuneclip.vectors.trials import GROWN, Nearest, trial_queries
 from tuneclip.vectors.where import parse
 
 PAGE = 4096  # rows of one answer at most

@@ -18,7 +18,6 @@ from tuneclip.vectors.trials import NEAREST, WANTED_OF_GRAPHS, Nearest, share_fo
 logger = logging.getLogger("tuneclip")
 LEAST_INDEXED = 1024  # rows, Milvus's own limit
 MEASURED_FROM = 50_000  # rows; below, searches are as wide as `UNMEASURED`
-GROWN = 2  # times the rows that were there: measured again
 NOTE = "tuneclip.index"  # name of the property
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # `ef`: how many rows a search keeps in sight
 UNMEASURED = 512

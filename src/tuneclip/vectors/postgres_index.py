@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tuneclip.vectors.collection import SAMPLE, Searching, Vector
 from tuneclip.vectors.postgres_rows import to_vector
-from tuneclip.vectors.trials import WANTED_OF_GRAPHS, Nearest, share_found, trial_queries, wide_enough
+from tuneclip.vectors.trials import GROWN, WANTED_OF_GRAPHS, Nearest, share_found, trial_queries, wide_enough
 
 if TYPE_CHECKING:
     from psycopg.sql import Composable, Identifier
@@ -26,8 +26,9 @@ CANDIDATES = (40, 80, 160, 320, 640, WIDEST)
 READ = 4096  # vectors at once
 LISTED = """create table if not exists tuneclip_collections (
     name text collate "C" primary key, rows text not null, origin text not null,
-    fields jsonb not null default '{}', candidates int, recall float, seconds float)"""
-ADDED = "alter table tuneclip_collections add if not exists recall float, add if not exists seconds float"
+    fields jsonb not null default '{}', candidates int, recall float, seconds float, measured bigint)"""
+ADDED = """alter table tuneclip_collections add if not exists recall float, add if not exists seconds float,
+    add if not exists measured bigint"""
 """What lists of collections made by older versions lack."""
 NOTED = "select to_jsonb(listed) from tuneclip_collections as listed where name = %s"
 SHARE = """where description collate "C" < '08'"""  # of 256: enough for a sample of a thousand above `EXACT_BELOW` rows
@@ -72,13 +73,13 @@ def build_index(connection: Any, name: str, table: "Identifier", dimension: int)
         part, kind = _expression(dimension)
         built = _build(connection, table, "near", f"using hnsw ({part} {kind}_cosine_ops)")
         noted = _noted(connection, name)
-        if built or noted.get("recall") is None:
+        if built or rows >= GROWN * (noted.get("measured") or 0):
             measured = _measured(connection, table)
-            seconds = round(time.monotonic() - began, 2) if built else None
-            if "recall" not in noted:
+            seconds = round(time.monotonic() - began, 2) if built else noted.get("seconds")
+            if "measured" not in noted:
                 connection.execute(ADDED)
-            note = "update tuneclip_collections set candidates = %s, recall = %s, seconds = %s where name = %s"
-            connection.execute(note, (*measured, seconds, name))
+            note = "update tuneclip_collections set candidates = %s, recall = %s, seconds = %s, measured = %s"
+            connection.execute(note + " where name = %s", (*measured, seconds, rows, name))
     finally:
         connection.execute("select pg_advisory_unlock(%s)", (key,))
 

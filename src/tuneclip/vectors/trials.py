@@ -13,6 +13,7 @@ NEAREST = 10
 WANTED = (0.98, 0.95)  # recall@10 of queries between pictures, and of those like words
 WANTED_OF_GRAPHS = (0.98, 0.98)
 """To look wider costs a graph little, and real words are a little harder to it than those of the trial."""
+GROWN = 2  # times the rows of the last measurement: measured again
 QUERIES = 32  # of each kind
 TEXT_COSINE = 0.3
 """Of words and the picture that shows them: typical of CLIP models."""
