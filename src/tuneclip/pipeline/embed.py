@@ -11,7 +11,7 @@ from tuneclip.settings import option
 from tuneclip.vectors.collection import Collection, find_collection, open_collection
 from tuneclip.vectors.embed import index
 from tuneclip.vectors.embed_texts import texts_name
-from tuneclip.vectors.rebuild import captions_beside, rebuild
+from tuneclip.vectors.rebuild import rebuild, stale
 from tuneclip.vectors.versions import remove_older
 from tuneclip.verbs import Verb
 
@@ -54,13 +54,12 @@ def embed(options: Embed, project: Project) -> Embedded:
     if found is not None:
         _check_dataset(found, options, project)
         why = f"{options.to} is brought up to date"
-    both = [found, *(texts for texts, _ in captions_beside(found, project))] if found else []
-    stale = [one for one in both if one.origin.fingerprint != mark]
-    if stale:
-        before = stale[0].origin.model
+    left = stale(found, mark, project) if found else []
+    if left:
+        before = left[0][0].origin.model
         rebuild(options.to, options.model, project)
         why = f"{options.to} answers by {options.model} now, no longer by {before}"
-    if not stale or options.texts:
+    if not left or options.texts:
         index(settings.Index(options.dataset, options.model, options.to, options.store, options.texts), project)
     for name in (options.to, texts_name(options.to)):
         remove_older(name, project, keep=max(0, options.keep), here=True)

@@ -35,7 +35,7 @@ from tuneclip.vectors.collection import (
 )
 from tuneclip.vectors.conditions import KINDS, Condition, Fields, Kind, kind_of, matches
 from tuneclip.vectors.milvus_index import MEASURED_FROM, UNMEASURED, measure, noted, searching, wait_for_index
-from tuneclip.vectors.milvus_registry import EMPTY, FLAT, HNSW, LONGEST, MOST, REGISTRY, Registry, create, make_ready
+from tuneclip.vectors.milvus_registry import EMPTY, FLAT, HNSW, LONGEST, MOST, Registry, create, make_ready
 from tuneclip.vectors.milvus_rows import asked_values, delete_entities, ranked, to_entity, to_row, upsert_entities
 from tuneclip.vectors.milvus_server import Server, in_chunks
 from tuneclip.vectors.milvus_where import Cover, among, both, cover, key, unkey
@@ -89,11 +89,9 @@ def drop_table(place: Place) -> None:
     def work(client: Any) -> None:
         if client.has_collection(table):
             client.drop_collection(table)
-        if client.has_collection(REGISTRY):
-            client.load_collection(REGISTRY)
-            client.delete(REGISTRY, filter=f'collection == "{table}"')
 
     server.run(work)
+    Registry(server, table).clear()
     server.close()
 
 

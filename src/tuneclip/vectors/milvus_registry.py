@@ -75,9 +75,12 @@ class Registry:
 
     def remove(self, facts: Sequence[str]) -> None:
         """Take facts out."""
-        if facts and self._server.run(lambda client: client.has_collection(REGISTRY)):
-            chosen = among([f"{self._table}|{key(fact)}" for fact in facts])
-            self._server.run(lambda client: client.delete(REGISTRY, filter=chosen), table=REGISTRY)
+        if facts:
+            self._delete(among([f"{self._table}|{key(fact)}" for fact in facts]))
+
+    def clear(self) -> None:
+        """Take out all that is written down about the collection."""
+        self._delete(f'collection == "{self._table}"')
 
     def flush(self) -> None:
         """Let the server write down what it holds in memory: 2.3.5 loses it when it is killed several times."""
@@ -86,15 +89,19 @@ class Registry:
 
     def _wait_for(self, facts: set[str]) -> None:
         """Until all of them are read: a server that was killed (2.3.5) may hide new rows until they are flushed."""
+        if facts <= set(self.read()):
+            return
+        self.flush()
         deadline = time.monotonic() + SHOWN_SECONDS
-        flushed = False
         while not facts <= set(self.read()):
             if time.monotonic() > deadline:
                 raise TuneclipError("Milvus does not show what was just written", where=REGISTRY, hint="restart Milvus")
-            if not flushed:
-                self.flush()
-                flushed = True
             time.sleep(PAUSE_SECONDS)
+
+    def _delete(self, chosen: str) -> None:
+        if self._server.run(lambda client: client.has_collection(REGISTRY)):
+            make_ready(self._server, REGISTRY, FLAT)
+            self._server.run(lambda client: client.delete(REGISTRY, filter=chosen), table=REGISTRY)
 
     def _make(self) -> None:
         from pymilvus import DataType, MilvusClient

@@ -45,14 +45,13 @@ def rebuild(collection: str, model: str, project: Project, *, to: str | None = N
     """
     mark = fingerprint(locate_model(model, project))
     source = open_collection(collection, project)
-    both = [(source, locate(collection, project)), *captions_beside(source, project)]
-    stale = [(one, old) for one, old in both if one.origin.fingerprint != mark]
-    if not stale:
+    left = stale(source, mark, project)
+    if not left:
         hint = f"tuneclip index {source.origin.dataset} --model {model} --to {source.name}"
         raise TuneclipError(f"collection {source.name!r} was made by this model", expected="another one", hint=hint)
     name = checked_name(to or source.name)
     names = {source.name: name, texts_name(source.name): texts_name(name)}
-    parts = [_Version(one, old, _place(one, old, names[one.name], mark, project)) for one, old in stale]
+    parts = [_Version(one, old, _place(one, old, names[one.name], mark, project)) for one, old in left]
     dataset = _dataset_of(source, project)
     encoder = encoder_of(model, project, dataset)
     written = {part.new.name: _build(part, model, dataset, encoder, project) for part in parts}
@@ -67,9 +66,8 @@ def switch_back(collection: str, mark: str, project: Project) -> bool:
     Nothing is embedded; the seen marks come along, and so does the captions' collection.
     """
     source = find_collection(collection, project)
-    both = [(source, locate(collection, project)), *captions_beside(source, project)] if source else []
-    stale = [(one, old) for one, old in both if one.origin.fingerprint != mark]
-    kept = [(one, old, _kept(one, old, mark, project, whole=True)) for one, old in stale]
+    left = stale(source, mark, project) if source else []
+    kept = [(one, old, _kept(one, old, mark, project, whole=True)) for one, old in left]
     for one, old, new in kept:
         if new is not None:
             _copy_marks(one, _opened(new))
@@ -77,11 +75,12 @@ def switch_back(collection: str, mark: str, project: Project) -> bool:
     return source is not None and all(new is not None for _, _, new in kept)
 
 
-def captions_beside(source: Collection, project: Project) -> list[tuple[Collection, Place]]:
-    """The collection of the same dataset's captions beside that of its pictures; none or one."""
-    name = texts_name(source.name)
-    found = find_collection(name, project)
-    return [(found, locate(name, project))] if found and found.origin.dataset == source.origin.dataset else []
+def stale(source: Collection, mark: str, project: Project) -> list[tuple[Collection, Place]]:
+    """Of the collection and that of the captions beside it those that are not by the model of this fingerprint."""
+    both, texts = [source], find_collection(texts_name(source.name), project)
+    if texts and texts.origin.dataset == source.origin.dataset:
+        both.append(texts)
+    return [(one, locate(one.name, project)) for one in both if one.origin.fingerprint != mark]
 
 
 def _dataset_of(source: Collection, project: Project) -> Dataset:
